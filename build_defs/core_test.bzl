@@ -1,0 +1,69 @@
+"""tenon_core_test: one test program, run once per device."""
+
+load("@rules_cc//cc:cc_binary.bzl", "cc_binary")
+load(":backend.bzl", "BackendDirInfo")
+load(":cc.bzl", "own_copts")
+
+def _device_test_impl(ctx):
+    launcher = ctx.actions.declare_file(ctx.label.name)
+    env = dict(ctx.attr.env)
+    lines = ["#!/bin/sh"]
+    lines += ["export %s='%s'" % (k, v) for k, v in env.items()]
+    if ctx.attr.backends:
+        # A test starts in its runfiles directory. The loader takes absolute directories only.
+        lines.append('export TENON_BACKEND_PATH="$PWD/%s"' % ctx.attr.backends[BackendDirInfo].path)
+    lines.append('exec "$PWD/%s" "$@"' % ctx.executable.program.short_path)
+    ctx.actions.write(launcher, "\n".join(lines) + "\n", is_executable = True)
+    runfiles = ctx.runfiles().merge(ctx.attr.program[DefaultInfo].default_runfiles)
+    if ctx.attr.backends:
+        runfiles = runfiles.merge(ctx.attr.backends[DefaultInfo].default_runfiles)
+    return [DefaultInfo(executable = launcher, runfiles = runfiles)]
+
+device_test = rule(
+    implementation = _device_test_impl,
+    doc = "Runs a program as a test with environment variables and a directory of plug-ins.",
+    attrs = {
+        "backends": attr.label(providers = [BackendDirInfo]),
+        "env": attr.string_dict(),
+        "program": attr.label(executable = True, cfg = "target", mandatory = True),
+    },
+    test = True,
+)
+
+def tenon_core_test(
+        name,
+        srcs,
+        deps = [],
+        copts = [],
+        data = [],
+        size = "small",
+        devices = ["cpu", "simdev"],
+        tags = [],
+        **kwargs):
+    """One program (<name>_program), compiled and linked once, run as two tests.
+
+    <name>         on the cpu
+    <name>_simdev  the same with TENON_TEST_DEVICE=simdev; the plug-in is found through TENON_BACKEND_PATH
+
+    The sources ask //tests:test_device (TENON_TEST_DEVICE, "cpu" where unset) for the device. Pass
+    devices = ["cpu"] for a test that says nothing about a device.
+    """
+    cc_binary(
+        name = name + "_program",
+        testonly = True,
+        srcs = srcs,
+        copts = own_copts(srcs) + copts,
+        data = data,
+        deps = deps + [Label("@com_google_googletest//:gtest_main")],
+        tags = tags,
+    )
+    for device in devices:
+        device_test(
+            name = name if device == "cpu" else name + "_" + device,
+            size = size,
+            program = ":%s_program" % name,
+            env = {"TENON_TEST_DEVICE": device},
+            backends = None if device == "cpu" else Label("//tests/plugins/%s:backend_dir" % device),
+            tags = tags + [device],
+            **kwargs
+        )

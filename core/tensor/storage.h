@@ -1,0 +1,61 @@
+// Storage: a run of bytes on one device, shared by all tensors that look at it.
+//
+// It knows its device, whether it may be written (a read-only array or map stays read-only), how often it was
+// written (the version, by which backward notices that a saved value changed), and who owns the bytes: the
+// device's memory cache, an outside owner with a callback, or the tensor block it is embedded in.
+// Reference-counted; counts are atomic. The owner's callback runs once, on whatever thread drops the last use.
+#ifndef TENON_TENSOR_STORAGE_H_
+#define TENON_TENSOR_STORAGE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "tenon/device/device_state.h"
+#include "tenon/device/memory.h"
+#include "tenon/device/stream.h"
+
+namespace tenon {
+
+struct Storage {
+  enum Kind : uint8_t { kEmbedded, kCached, kExternal };
+
+  std::atomic<uint32_t> references;
+  std::atomic<uint32_t> version;
+  Kind kind;
+  bool read_only;
+  // The name of the operation that wrote last, for version errors.
+  std::atomic<const char*> last_writer;
+  DeviceState* device;
+  StreamState* home;  // the stream it was made on; its memory may be reused there at once
+  Memory memory;
+  uint64_t bytes;
+  void (*release_owner)(void* context);  // kExternal
+  void* owner_context;
+
+  // Where byte 0 is for host code; only on host-addressable devices.
+  std::byte* host_data() const { return reinterpret_cast<std::byte*>(memory.buffer + memory.offset); }
+};
+
+// Work on `stream` uses this storage: makes its memory wait for that stream when it is another than its own, and
+// makes that stream wait for what its own stream has not finished.
+void use_on_stream_slow(Storage& storage, StreamState& stream);
+inline void use_on_stream(Storage& storage, StreamState& stream) {
+  if (__builtin_expect(storage.home != &stream && !storage.device->synchronous, 0)) use_on_stream_slow(storage, stream);
+}
+
+// A new storage from the device's cache, with one reference. bytes may be 0.
+Storage* new_storage(DeviceState& device, uint64_t bytes);
+// Over memory owned elsewhere; `release` may be null.
+Storage* new_external_storage(DeviceState& device, void* data, uint64_t bytes, bool read_only,
+                              void (*release)(void* context), void* context);
+void destroy_storage(Storage* storage) noexcept;
+
+inline void retain(Storage* s) { s->references.fetch_add(1, std::memory_order_relaxed); }
+inline void release(Storage* s) noexcept {
+  if (s->references.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy_storage(s);
+}
+
+}  // namespace tenon
+
+#endif  // TENON_TENSOR_STORAGE_H_

@@ -1,0 +1,95 @@
+// .npz files: named arrays in a zip archive, as NumPy's np.savez and np.savez_compressed write them.
+//
+//   write_npz("weights.npz", {{"w", w}, {"b", b}});               // stored; {.compressed = true} deflates
+//   for (auto& [name, array] : read_npz("weights.npz")) ...
+//
+//   NpzReader file("data.npz");                                   // reads the directory only
+//   file.header("x_train").shape;                                 // without reading the data
+//   NdArray x = file.read("x_train");                             // one array, checksum verified
+//   NdArray y = file.map("x_train");                              // stored members only: shares the file's pages
+//
+// Names: an array "w" is the member "w.npy"; both names find it.
+//
+// Trust: the archive's central directory is the truth; members without a name of their own, encrypted or packed by anything but
+// deflate are refused; a member's size must be what its header's shape takes, and possible for its packed size,
+// before anything is allocated; CRC-32 is verified by read(). Nothing is extracted to disk, nothing is executed.
+// ZIP64 (more than 4 GiB) is read and written.
+//
+// dtypes: as npy.h. Thread safety: one thread at a time for one NpzReader; the arrays are independent of it.
+// Errors: kFormat naming file and member, kInvalidArgument for a name that is not there (with those that are),
+// kOutOfMemory beyond max_bytes, kDType, kIo.
+#ifndef TENON_INTEROP_NPZ_H_
+#define TENON_INTEROP_NPZ_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tenon/interop/ndarray.h"
+#include "tenon/interop/npy.h"
+#include "tenon/interop/npy_header.h"
+
+namespace tenon::interop {
+
+struct NpzEntry {
+  std::string name;
+  NdArray array;
+};
+
+struct NpzReadOptions {
+  DType void_as = DType::none;       // as NpyReadOptions
+  int64_t max_header_bytes = 65536;  // of each member
+  uint64_t max_bytes = 0;            // of one inflated array; 0: the memory of this machine
+};
+
+class NpzReader {
+ public:
+  explicit NpzReader(const std::string& path, const NpzReadOptions& options = {});
+  // From memory, which must outlive the reader. `name` stands for the file in errors.
+  explicit NpzReader(std::span<const std::byte> bytes, const NpzReadOptions& options = {},
+                     const std::string& name = "<memory>");
+  NpzReader(NpzReader&&) noexcept;
+  NpzReader& operator=(NpzReader&&) noexcept;
+  ~NpzReader();
+
+  // The arrays' names without ".npy", in the archive's order.
+  const std::vector<std::string>& names() const;
+  bool contains(const std::string& name) const;
+
+  // Whether map() can share this member.
+  bool is_stored(const std::string& name) const;
+
+  // dtype, shape and order, from the first bytes of the member.
+  NpyHeader header(const std::string& name) const;
+
+  // A copy, writable, this machine's byte order.
+  NdArray read(const std::string& name) const;
+
+  // A read-only view of the mapped file that keeps it mapped; see map_npy. Of files that write_npz wrote the data is aligned
+  // to 64; NumPy aligns no members, and then the view may be misaligned (NdArray::is_aligned). The checksum is
+  // **not** verified, since that would read everything. Refused for compressed members and for readers of memory.
+  NdArray map(const std::string& name) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// All arrays, in the archive's order.
+std::vector<NpzEntry> read_npz(const std::string& path, const NpzReadOptions& options = {});
+
+struct NpzWriteOptions {
+  bool compressed = false;  // deflate, as np.savez_compressed
+  std::string view_as;      // of bfloat16 arrays, as NpyWriteOptions
+};
+
+// Writes a new archive in place of the file, as a whole or not at all (atomic_file.h). The same arrays give the same
+// bytes: members carry no time. Names must be distinct, not empty, UTF-8. Needs no memory beyond copies of the arrays that
+// are not dense.
+void write_npz(const std::string& path, const std::vector<NpzEntry>& arrays, const NpzWriteOptions& options = {});
+
+}  // namespace tenon::interop
+
+#endif  // TENON_INTEROP_NPZ_H_

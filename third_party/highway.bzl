@@ -1,0 +1,22 @@
+"""@com_google_highway: libhwy-dev or the pinned archive (which has its own BUILD file)."""
+
+load(":system.bzl", "dependency_rule", "download", "find_header", "use_system", "write_build")
+
+_BUILD = """
+cc_library(
+    name = "hwy",
+    hdrs = glob(["_include/**/*.h"]),
+    includes = ["_include"],
+    linkopts = ["-lhwy"],
+)
+"""
+
+def _impl(rctx):
+    include = find_header(rctx, "hwy/highway.h")
+    if not use_system(rctx, include, "libhwy-dev"):
+        download(rctx)
+        return
+    rctx.symlink(include + "/hwy", "_include/hwy")
+    write_build(rctx, "highway.bzl", _BUILD)
+
+highway_repository = dependency_rule(_impl)
