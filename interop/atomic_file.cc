@@ -24,7 +24,8 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// Distinct within this process by the counter, between processes by pid and time; O_EXCL decides the rest.
+// Distinct within this process by the counter, between processes by pid and time; O_EXCL decides
+// the rest.
 std::string temporary_name(const std::string& directory) {
   static std::atomic<unsigned> counter{0};
   timespec now{};
@@ -45,7 +46,8 @@ int fsync_retrying(int descriptor) {
 
 }  // namespace
 
-AtomicFile::AtomicFile(std::string_view operation, const std::string& path) : operation_(operation), path_(path) {
+AtomicFile::AtomicFile(std::string_view operation, const std::string& path)
+    : operation_(operation), path_(path) {
   struct stat target;
   bool exists = lstat(path.c_str(), &target) == 0;
   if (exists && S_ISLNK(target.st_mode)) {
@@ -57,24 +59,29 @@ AtomicFile::AtomicFile(std::string_view operation, const std::string& path) : op
   }
   if (exists && !S_ISREG(target.st_mode)) {
     fail(ErrorCode::kIo, operation_, "cannot write '", path_, "': it is ",
-         S_ISDIR(target.st_mode) ? "a directory" : "not a regular file", "; give the name of a file");
+         S_ISDIR(target.st_mode) ? "a directory" : "not a regular file",
+         "; give the name of a file");
   }
   const std::string directory = directory_of(path_);
   for (int attempt = 0; descriptor_ < 0; ++attempt) {
     temporary_ = temporary_name(directory);
-    descriptor_ = open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    descriptor_ =
+        open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (descriptor_ < 0 && (errno != EEXIST || attempt == 100)) {
       fail_io("create a file beside it", errno);
     }
   }
-  if (exists) (void)!fchmod(descriptor_, target.st_mode & 07777);  // best effort: the content matters more
+  if (exists)
+    (void)!fchmod(descriptor_, target.st_mode & 07777);  // best effort: the content matters more
 }
 
 AtomicFile::~AtomicFile() { discard(); }
 
 void AtomicFile::write(std::span<const std::byte> bytes) { write_at(size_, bytes); }
 
-void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+void AtomicFile::write(std::string_view text) {
+  write(std::as_bytes(std::span(text.data(), text.size())));
+}
 
 void AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
@@ -92,7 +99,8 @@ void AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
 }
 
 void AtomicFile::commit() {
-  if (descriptor_ < 0) fail(ErrorCode::kInvalidArgument, operation_, "'", path_, "' is committed already");
+  if (descriptor_ < 0)
+    fail(ErrorCode::kInvalidArgument, operation_, "'", path_, "' is committed already");
   if (fsync_retrying(descriptor_) != 0) fail_io("bring it to the disk", errno);
   const int closed = close(descriptor_);
   descriptor_ = -1;
@@ -107,8 +115,8 @@ void AtomicFile::commit() {
     fail_io("put it in place", reason);
   }
   temporary_.clear();
-  // The name is the new one from here on for every process; syncing the directory makes it so after a
-  // power failure as well. File systems that cannot sync a directory say EINVAL.
+  // The name is the new one from here on for every process; syncing the directory makes it so after
+  // a power failure as well. File systems that cannot sync a directory say EINVAL.
   const int directory = open(directory_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory >= 0) {
     (void)fsync_retrying(directory);
@@ -124,8 +132,8 @@ void AtomicFile::discard() noexcept {
 }
 
 void AtomicFile::fail_io(std::string_view what, int reason) const {
-  fail(ErrorCode::kIo, operation_, "cannot write '", path_, "' (", what, "): ", std::strerror(reason),
-       "; what was there before is unchanged");
+  fail(ErrorCode::kIo, operation_, "cannot write '", path_, "' (", what,
+       "): ", std::strerror(reason), "; what was there before is unchanged");
 }
 
 void write_file(std::string_view operation, const std::string& path, std::string_view contents) {

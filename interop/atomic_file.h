@@ -3,17 +3,21 @@
 //   AtomicFile file("write_npy", "weights.npy");
 //   file.write(header);
 //   file.write(data);
-//   file.commit();            // now, and only now, weights.npy is the new one
+//   file.commit();  // now, and only now, weights.npy is the new one
 //
-// Bytes go to a new file `.tenon-<unique>.tmp` in the same directory; commit() brings them to the disk (fsync),
-// renames the file over the target and brings the directory to the disk. A process killed at any moment leaves the old or the
-// new file under the name, never a torn one; it may leave the temporary file, which nothing reads.
-// Everything in Tenon that writes a file writes it this way.
+// Bytes go to a new file `.tenon-<unique>.tmp` in the same directory; commit() brings them to the
+// disk (fsync), renames the file over the target and brings the directory to the disk. A process
+// killed at any moment leaves the old or the new file under the name, never a torn one; it may
+// leave the temporary file, which nothing reads. Everything in Tenon that writes a file uses this
+// class.
 //
-// A target that exists keeps its permissions; a symbolic link is followed; anything but a regular file is
-// refused. Ownership: without commit() the destructor removes the temporary file and leaves the target as it was.
-// Thread safety: one thread at a time for one object; any number of objects, for the same target too (the last
-// commit wins). Errors: kIo naming the file and the system's reason.
+// A target that exists keeps its permissions; a symbolic link is followed; anything but a regular
+// file is refused.
+//
+// - Ownership: without commit() the destructor removes the temporary file; the target is unchanged.
+// - Thread safety: one thread at a time for one object; any number of objects, for the same target
+//   too (the last commit wins).
+// - Errors: kIo naming the file and the system's reason.
 #ifndef TENON_INTEROP_ATOMIC_FILE_H_
 #define TENON_INTEROP_ATOMIC_FILE_H_
 

@@ -17,7 +17,9 @@ void ByteReader::read_exactly(std::string_view part, std::span<std::byte> into) 
   size_t done = 0;
   while (done < into.size()) {
     const size_t n = read_some(into.subspan(done));
-    if (n == 0) refuse("EOF: reading ", part, ", expected ", into.size(), " bytes got ", done, "; the file is cut short");
+    if (n == 0)
+      refuse("EOF: reading ", part, ", expected ", into.size(), " bytes got ", done,
+             "; the file is cut short");
     done += n;
   }
 }
@@ -37,14 +39,17 @@ void ByteReader::expect_at_least(std::string_view part, uint64_t bytes) const {
 int open_regular_file(std::string_view operation, const std::string& path, uint64_t* size) {
   // O_NONBLOCK: opening a pipe must not hang before it is refused below.
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) fail(ErrorCode::kIo, operation, "cannot open '", path, "': ", std::strerror(errno));
+  if (descriptor < 0)
+    fail(ErrorCode::kIo, operation, "cannot open '", path, "': ", std::strerror(errno));
   struct stat status;
   const bool known = fstat(descriptor, &status) == 0;
   if (!known || !S_ISREG(status.st_mode)) {
     const int reason = errno;
     close(descriptor);
-    if (!known) fail(ErrorCode::kIo, operation, "cannot stat '", path, "': ", std::strerror(reason));
-    fail(ErrorCode::kIo, operation, "'", path, "' is ", S_ISDIR(status.st_mode) ? "a directory" : "not a regular file",
+    if (!known)
+      fail(ErrorCode::kIo, operation, "cannot stat '", path, "': ", std::strerror(reason));
+    fail(ErrorCode::kIo, operation, "'", path, "' is ",
+         S_ISDIR(status.st_mode) ? "a directory" : "not a regular file",
          ": save its bytes to a file first");
   }
   *size = static_cast<uint64_t>(status.st_size);
@@ -64,11 +69,13 @@ size_t FileReader::read_some(std::span<std::byte> into) {
       position_ += static_cast<uint64_t>(n);
       return static_cast<size_t>(n);
     }
-    if (errno != EINTR) fail(ErrorCode::kIo, operation(), "cannot read ", name(), ": ", std::strerror(errno));
+    if (errno != EINTR)
+      fail(ErrorCode::kIo, operation(), "cannot read ", name(), ": ", std::strerror(errno));
   }
 }
 
-MemoryReader::MemoryReader(std::string operation, std::string name, std::span<const std::byte> bytes)
+MemoryReader::MemoryReader(std::string operation, std::string name,
+                           std::span<const std::byte> bytes)
     : SeekableReader(std::move(operation), std::move(name)), bytes_(bytes.data()) {
   size_ = bytes.size();
 }
@@ -82,11 +89,13 @@ size_t MemoryReader::read_some(std::span<std::byte> into) {
 
 void check_inflated_size(const ByteReader& reader, uint64_t bytes, uint64_t limit) {
   if (limit == 0) {
-    limit = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    limit = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+            static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   }
   if (bytes > limit) {
-    fail(ErrorCode::kOutOfMemory, reader.operation(), reader.name(), ": the array inflates to ", bytes,
-         " bytes, more than the limit of ", limit, " bytes: raise max_bytes if the file is to be trusted");
+    fail(ErrorCode::kOutOfMemory, reader.operation(), reader.name(), ": the array inflates to ",
+         bytes, " bytes, more than the limit of ", limit,
+         " bytes: raise max_bytes if the file is to be trusted");
   }
 }
 

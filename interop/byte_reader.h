@@ -1,14 +1,16 @@
-// ByteReader: where a file's bytes come from: a file, memory, a zip member, a gzip stream. Read forwards only.
+// ByteReader: where a file's bytes come from: a file, memory, a zip member, a gzip stream.
 //
 //   FileReader file("read_npy", path);
-//   file.read_exactly("the magic", magic);   // throws kFormat, naming file and part, if it ends before
+//   file.read_exactly("header", header);  // or kFormat, naming file and part, if it ends before
 //   file.refuse("the magic string is not correct");
 //
-// The format readers are written against this class, so that each knows one kind of bytes and the fuzz
-// targets drive them from memory.
+// The format readers are written against this class, so that each knows one kind of bytes and the
+// fuzz targets drive them from memory.
 //
-// Ownership: a MemoryReader borrows its bytes. Thread safety: one thread at a time.
-// Errors: tenon::Error with the operation given, naming the source: kIo from the system, kFormat otherwise.
+// - Ownership: a MemoryReader borrows its bytes.
+// - Thread safety: one thread at a time.
+// - Errors: tenon::Error with the operation given, naming the source: kIo where the system refuses,
+//   kFormat otherwise.
 #ifndef TENON_INTEROP_BYTE_READER_H_
 #define TENON_INTEROP_BYTE_READER_H_
 
@@ -33,8 +35,9 @@ class ByteReader {
   // Up to into.size() bytes; fewer only at the end, 0 there.
   virtual size_t read_some(std::span<std::byte> into) = 0;
 
-  // No more bytes than this can follow: exact for files and memory, what the format can hold at most for
-  // compressed streams. Sizes found in a header are compared with it before anything is allocated.
+  // No more bytes than this can follow: exact for files and memory, what the format can hold at
+  // most for compressed streams. Sizes found in a header are compared with it before anything is
+  // allocated.
   virtual uint64_t remaining_at_most() const = 0;
 
   // All of `into`, or kFormat: the source ends within `part` ("the header").
@@ -95,11 +98,12 @@ class MemoryReader final : public SeekableReader {
   const std::byte* bytes_;
 };
 
-// Opens a regular file for reading; throws kIo naming the file and the system's reason. `*size` is its length.
+// Opens a regular file for reading; throws kIo naming the file and the system's reason. `*size` is
+// its length.
 int open_regular_file(std::string_view operation, const std::string& path, uint64_t* size);
 
-// Throws kOutOfMemory if `bytes` to be inflated exceed `limit` (0: the memory of this machine): a compressed
-// file of a few kilobytes may ask for terabytes.
+// Throws kOutOfMemory if `bytes` to be inflated exceed `limit` (0: the memory of this machine): a
+// compressed file of a few kilobytes may ask for terabytes.
 void check_inflated_size(const ByteReader& reader, uint64_t bytes, uint64_t limit);
 
 }  // namespace tenon::interop

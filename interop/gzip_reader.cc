@@ -15,17 +15,20 @@ struct GzipReader::Stream {
 };
 
 bool GzipReader::starts(std::span<const std::byte> first_bytes) {
-  return first_bytes.size() >= 2 && first_bytes[0] == std::byte(0x1f) && first_bytes[1] == std::byte(0x8b);
+  return first_bytes.size() >= 2 && first_bytes[0] == std::byte(0x1f) &&
+         first_bytes[1] == std::byte(0x8b);
 }
 
 uint64_t most_inflated(uint64_t compressed) {
   constexpr uint64_t kRatio = 1032;
-  return compressed > std::numeric_limits<uint64_t>::max() / kRatio - 64 ? std::numeric_limits<uint64_t>::max()
-                                                                          : (compressed + 64) * kRatio;
+  return compressed > std::numeric_limits<uint64_t>::max() / kRatio - 64
+             ? std::numeric_limits<uint64_t>::max()
+             : (compressed + 64) * kRatio;
 }
 
 GzipReader::GzipReader(ByteReader& compressed)
-    : ByteReader(compressed.operation(), compressed.name()), stream_(new Stream{compressed, {}, false, {}}) {
+    : ByteReader(compressed.operation(), compressed.name()),
+      stream_(new Stream{compressed, {}, false, {}}) {
   if (inflateInit2(&stream_->z, 15 + 16) != Z_OK) {  // 16: gzip's header, not zlib's
     fail(ErrorCode::kOutOfMemory, operation(), "zlib has no memory to inflate ", name());
   }

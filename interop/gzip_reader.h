@@ -2,11 +2,13 @@
 //
 //   FileReader file("read_idx", path);
 //   GzipReader inflated(file);
-//   inflated.read_exactly("the header", header);
+//   inflated.read_exactly("header", header);
+//   inflated.expect_end("...");  // here the stream's CRC-32 and length are verified
 //
-// The stream's CRC-32 and length are verified when its end is reached (call expect_end). One gzip member, nothing behind it.
-// Memory: two fixed buffers, whatever the file claims. Ownership: borrows the reader below.
-// Errors: kFormat of the reader below, in its name.
+// One gzip member, nothing behind it. Memory: two fixed buffers, whatever the file claims.
+//
+// - Ownership: borrows the reader below.
+// - Errors: kFormat in the name of the reader below.
 #ifndef TENON_INTEROP_GZIP_READER_H_
 #define TENON_INTEROP_GZIP_READER_H_
 
@@ -32,7 +34,8 @@ class GzipReader final : public ByteReader {
   std::unique_ptr<Stream> stream_;
 };
 
-// The most bytes that `compressed` bytes of deflate can inflate to: 258 of them for every 2 bits, and some.
+// The most bytes that `compressed` bytes of deflate can inflate to: 258 of them for every 2 bits,
+// and some.
 uint64_t most_inflated(uint64_t compressed);
 
 }  // namespace tenon::interop

@@ -32,8 +32,9 @@ NdArray read_plain(ByteReader& reader, const IdxReadOptions& options) {
   reader.read_exactly("IDX magic number", std::as_writable_bytes(std::span(magic)));
   const DType dtype = dtype_of_code(magic[2]);
   if (magic[0] != 0 || magic[1] != 0 || dtype == DType::none) {
-    reader.refuse("not an IDX file: it starts with the bytes ", int{magic[0]}, " ", int{magic[1]}, " ", int{magic[2]},
-                  " ", int{magic[3]}, "; expected 0, 0, a type (8, 9, 11, 12, 13 or 14) and a rank");
+    reader.refuse("not an IDX file: it starts with the bytes ", int{magic[0]}, " ", int{magic[1]},
+                  " ", int{magic[2]}, " ", int{magic[3]},
+                  "; expected 0, 0, a type (8, 9, 11, 12, 13 or 14) and a rank");
   }
   const int rank = magic[3];
   if (rank > kMaxRank) reader.refuse("IDX rank ", rank, " is more than ", kMaxRank, " dimensions");
@@ -41,11 +42,13 @@ NdArray read_plain(ByteReader& reader, const IdxReadOptions& options) {
   for (int i = 0; i < rank; ++i) {
     unsigned char size[4];
     reader.read_exactly("IDX sizes", std::as_writable_bytes(std::span(size)));
-    shape.push_back(int64_t{size[0]} << 24 | int64_t{size[1]} << 16 | int64_t{size[2]} << 8 | int64_t{size[3]});
+    shape.push_back(int64_t{size[0]} << 24 | int64_t{size[1]} << 16 | int64_t{size[2]} << 8 |
+                    int64_t{size[3]});
   }
   int64_t nbytes = 0;
   if (!count_nbytes(dtype, shape, &nbytes)) {
-    reader.refuse("array is too big: shape ", shape_text(shape), " of ", dtype_name(dtype), "; the header is wrong");
+    reader.refuse("array is too big: shape ", shape_text(shape), " of ", dtype_name(dtype),
+                  "; the header is wrong");
   }
   reader.expect_at_least("IDX elements", static_cast<uint64_t>(nbytes));
   check_inflated_size(reader, static_cast<uint64_t>(nbytes), options.max_bytes);
@@ -76,7 +79,8 @@ NdArray read_idx(const std::string& path, const IdxReadOptions& options) {
   return read_either(reader, options);
 }
 
-NdArray read_idx(std::span<const std::byte> bytes, const IdxReadOptions& options, const std::string& name) {
+NdArray read_idx(std::span<const std::byte> bytes, const IdxReadOptions& options,
+                 const std::string& name) {
   MemoryReader reader("read_idx", name, bytes);
   return read_either(reader, options);
 }

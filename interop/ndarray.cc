@@ -10,7 +10,9 @@ namespace {
 constexpr size_t kAlignment = 64;  // a cache line, and what Tenon's own allocators give
 
 // Complex numbers are two floating ones to byte order and alignment.
-int64_t part_size(DType dtype) { return is_complex(dtype) ? item_size(dtype) / 2 : item_size(dtype); }
+int64_t part_size(DType dtype) {
+  return is_complex(dtype) ? item_size(dtype) / 2 : item_size(dtype);
+}
 
 Dims c_order(DType dtype, const Dims& shape) {
   Dims strides(shape.size(), 0);
@@ -56,7 +58,8 @@ NdArray::Extent checked_extent(const NdArrayMemory& m, int64_t size) {
 template <size_t kBytes>
 void gather_row(const std::byte* from, int64_t stride, int64_t count, size_t bytes, std::byte* to) {
   const size_t n = kBytes == 0 ? bytes : kBytes;
-  for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * static_cast<int64_t>(n), from + i * stride, n);
+  for (int64_t i = 0; i < count; ++i)
+    std::memcpy(to + i * static_cast<int64_t>(n), from + i * stride, n);
 }
 
 // Writes the elements in row-major order to `to`, bytes as they are.
@@ -67,7 +70,8 @@ void gather(const NdArray& a, std::byte* to) {
   // The innermost axes that are dense move as one block.
   int64_t block = item_size(a.dtype());
   int outer = a.rank();
-  while (outer > 0 && (shape[outer - 1] == 1 || strides[outer - 1] == block)) block *= shape[--outer];
+  while (outer > 0 && (shape[outer - 1] == 1 || strides[outer - 1] == block))
+    block *= shape[--outer];
   const size_t bytes = static_cast<size_t>(block);
   if (outer == 0) {
     std::memcpy(to, a.data(), bytes);
@@ -113,11 +117,12 @@ template <class Allocate>
 NdArray allocated(std::string_view operation, DType dtype, const Dims& shape, Allocate allocate) {
   const int64_t bytes = checked_nbytes(operation, dtype, shape);
   // Rounded up as aligned_alloc wants it; at least one line, so that data is never null.
-  const uint64_t room = (static_cast<uint64_t>(std::max<int64_t>(bytes, 1)) + kAlignment - 1) & ~(kAlignment - 1);
+  const uint64_t room =
+      (static_cast<uint64_t>(std::max<int64_t>(bytes, 1)) + kAlignment - 1) & ~(kAlignment - 1);
   void* data = allocate(room);
   if (data == nullptr) {
-    fail(ErrorCode::kOutOfMemory, operation, "the system has no ", bytes, " bytes for ", dtype_name(dtype), " ",
-         shape_text(shape), ": free memory or work on parts");
+    fail(ErrorCode::kOutOfMemory, operation, "the system has no ", bytes, " bytes for ",
+         dtype_name(dtype), " ", shape_text(shape), ": free memory or work on parts");
   }
   std::shared_ptr<void> owner(data, std::free);
   return NdArray::over({.data = data, .owner = std::move(owner), .dtype = dtype, .shape = shape});
@@ -141,14 +146,16 @@ bool count_nbytes(DType dtype, const Dims& shape, int64_t* bytes) {
 }
 
 int64_t checked_nbytes(std::string_view operation, DType dtype, const Dims& shape) {
-  if (dtype == DType::none) fail(ErrorCode::kDType, operation, "an array needs a dtype, for example float32");
+  if (dtype == DType::none)
+    fail(ErrorCode::kDType, operation, "an array needs a dtype, for example float32");
   int64_t bytes = 0;
   if (count_nbytes(dtype, shape, &bytes)) return bytes;
   if (std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size < 0; })) {
-    fail(ErrorCode::kShape, operation, "negative dimensions are not allowed: shape ", shape_text(shape));
+    fail(ErrorCode::kShape, operation, "negative dimensions are not allowed: shape ",
+         shape_text(shape));
   }
-  fail(ErrorCode::kShape, operation, "array is too big: shape ", shape_text(shape), " of ", dtype_name(dtype),
-       " has more bytes than an address can count");
+  fail(ErrorCode::kShape, operation, "array is too big: shape ", shape_text(shape), " of ",
+       dtype_name(dtype), " has more bytes than an address can count");
 }
 
 void swap_bytes(DType dtype, std::span<std::byte> elements) {
@@ -181,12 +188,12 @@ NdArray NdArray::over(NdArrayMemory memory) {
   out.size_ = bytes / item_size(memory.dtype);
   if (memory.byte_strides.empty()) memory.byte_strides = c_order(memory.dtype, memory.shape);
   if (memory.byte_strides.size() != memory.shape.size()) {
-    fail(ErrorCode::kShape, "NdArray::over", "shape ", shape_text(memory.shape), " needs ", memory.shape.size(),
-         " byte strides, got ", memory.byte_strides.size());
+    fail(ErrorCode::kShape, "NdArray::over", "shape ", shape_text(memory.shape), " needs ",
+         memory.shape.size(), " byte strides, got ", memory.byte_strides.size());
   }
   if (memory.data == nullptr && out.size_ != 0) {
-    fail(ErrorCode::kInvalidArgument, "NdArray::over", "null memory for ", out.size_, " elements of shape ",
-         shape_text(memory.shape));
+    fail(ErrorCode::kInvalidArgument, "NdArray::over", "null memory for ", out.size_,
+         " elements of shape ", shape_text(memory.shape));
   }
   if (part_size(memory.dtype) == 1) memory.byte_swapped = false;  // single bytes have no order
   out.extent_ = checked_extent(memory, out.size_);
@@ -205,7 +212,8 @@ bool NdArray::is_f_contiguous() const { return is_dense(*this, 0, 1); }
 bool NdArray::is_aligned() const {
   if (size_ == 0) return true;
   const int64_t alignment = part_size(dtype());
-  if (reinterpret_cast<uintptr_t>(memory_.data) % static_cast<uintptr_t>(alignment) != 0) return false;
+  if (reinterpret_cast<uintptr_t>(memory_.data) % static_cast<uintptr_t>(alignment) != 0)
+    return false;
   for (int i = 0; i < rank(); ++i) {
     if (shape()[i] > 1 && byte_strides()[i] % alignment != 0) return false;
   }
@@ -220,11 +228,19 @@ bool NdArray::has_element_strides() const {
   return true;
 }
 
+void NdArray::copy_to(std::byte* to) const {
+  gather(*this, to);
+  const std::span<std::byte> written(to, static_cast<size_t>(nbytes()));
+  if (byte_swapped()) swap_bytes(dtype(), written);
+  if (dtype() == DType::bool_) {
+    for (std::byte& b : written) b = std::byte(b != std::byte(0) ? 1 : 0);
+  }
+}
+
 NdArray NdArray::copy() const {
   if (dtype() == DType::none) return {};
   NdArray out = uninitialized(dtype(), shape());
-  gather(*this, out.mutable_data());
-  if (byte_swapped()) swap_bytes(dtype(), {out.mutable_data(), static_cast<size_t>(out.nbytes())});
+  copy_to(out.mutable_data());
   return out;
 }
 
@@ -232,18 +248,22 @@ NdArray NdArray::contiguous() const {
   return is_c_contiguous() && is_aligned() && !byte_swapped() ? *this : copy();
 }
 
-const std::byte* NdArray::element(std::string_view operation, DType asked, const Dims& index) const {
+const std::byte* NdArray::element(std::string_view operation, DType asked,
+                                  const Dims& index) const {
   if (asked != dtype()) {
-    fail(ErrorCode::kDType, operation, "the array holds ", dtype_name(dtype()), ", asked for ", dtype_name(asked));
+    fail(ErrorCode::kDType, operation, "the array holds ", dtype_name(dtype()), ", asked for ",
+         dtype_name(asked));
   }
   if (index.size() != rank()) {
-    fail(ErrorCode::kAxis, operation, "array is ", rank(), "-dimensional, but ", index.size(), " were indexed");
+    fail(ErrorCode::kAxis, operation, "array is ", rank(), "-dimensional, but ", index.size(),
+         " were indexed");
   }
   int64_t offset = 0;
   for (int i = 0; i < rank(); ++i) {
     const int64_t n = shape()[i];
     if (index[i] < -n || index[i] >= n) {
-      fail(ErrorCode::kAxis, operation, "index ", index[i], " is out of bounds for axis ", i, " with size ", n);
+      fail(ErrorCode::kAxis, operation, "index ", index[i], " is out of bounds for axis ", i,
+           " with size ", n);
     }
     offset += (index[i] < 0 ? index[i] + n : index[i]) * byte_strides()[i];
   }
@@ -252,21 +272,23 @@ const std::byte* NdArray::element(std::string_view operation, DType asked, const
 
 void NdArray::check_plain(std::string_view operation, DType asked) const {
   if (asked != dtype()) {
-    fail(ErrorCode::kDType, operation, "the array holds ", dtype_name(dtype()), ", asked for ", dtype_name(asked));
+    fail(ErrorCode::kDType, operation, "the array holds ", dtype_name(dtype()), ", asked for ",
+         dtype_name(asked));
   }
   const char* obstacle = !is_c_contiguous() ? "not in C order"
                          : !is_aligned()    ? "misaligned"
                          : byte_swapped()   ? "in foreign byte order"
                                             : nullptr;
   if (obstacle != nullptr) {
-    fail(ErrorCode::kInvalidArgument, operation, "the array of shape ", shape_text(shape()), " is ", obstacle,
-         ": call contiguous() first");
+    fail(ErrorCode::kInvalidArgument, operation, "the array of shape ", shape_text(shape()), " is ",
+         obstacle, ": call contiguous() first");
   }
 }
 
 void NdArray::check_writable(std::string_view operation) const {
   if (read_only()) {
-    fail(ErrorCode::kReadOnly, operation, "assignment destination is read-only: copy() gives memory of your own");
+    fail(ErrorCode::kReadOnly, operation,
+         "assignment destination is read-only: copy() gives memory of your own");
   }
 }
 

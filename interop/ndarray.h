@@ -1,5 +1,5 @@
-// NdArray: an array in host memory, with shared ownership. What files are read into and written from, and
-// what the doors between Tenon and NumPy-like memory (doors.h) take and give.
+// NdArray: an array in host memory, with shared ownership. What files are read into and written
+// from, and what the doors between Tenon and NumPy-like memory (doors.h) take and give.
 //
 //   NdArray a = NdArray::from_vector<float>({2, 3}, {1, 2, 3, 4, 5, 6});
 //   float x = a.at<float>({1, 2});                 // 6, checked
@@ -8,13 +8,14 @@
 //   NdArray columns = NdArray::over({.data = p, .owner = keep_alive, .dtype = DType::float32,
 //                                    .shape = {3, 2}, .byte_strides = {4, 12}, .read_only = true});
 //
-// It says everything NumPy can say about such memory: byte strides of any sign (0 and odd ones too), any
-// alignment, read-only memory, foreign byte order. It computes nothing: convert it to a Tensor for that.
+// It says everything NumPy can say about such memory: byte strides of any sign (0 and odd ones
+// too), any alignment, read-only memory, foreign byte order. It computes nothing: convert it to a
+// Tensor for that.
 //
-// Ownership: the copy of an NdArray shares the memory, like numpy's `a.view()`; `copy()` makes new memory.
-// The owner is released when the last NdArray that names it goes.
-// Thread safety: as a std::shared_ptr to the memory: concurrent reads are safe, writes are the caller's race.
-// Errors: tenon::Error; a call that fails changes nothing.
+// - Ownership: the copy of an NdArray shares the memory, like NumPy's `a.view()`; `copy()` makes
+//   new memory. The owner is released when the last NdArray that names it goes.
+// - Thread safety: concurrent reads are safe, writes are the caller's race.
+// - Errors: tenon::Error; a call that fails changes nothing.
 #ifndef TENON_INTEROP_NDARRAY_H_
 #define TENON_INTEROP_NDARRAY_H_
 
@@ -35,7 +36,7 @@ namespace tenon::interop {
 
 // Memory described for NdArray::over. Strides are in bytes; left empty they mean C order.
 struct NdArrayMemory {
-  void* data = nullptr;               // the element at index 0, ..., 0; may be null without elements
+  void* data = nullptr;  // the element at index 0, ..., 0; may be null without elements
   std::shared_ptr<const void> owner;  // keeps the memory; null where the caller sees to that
   DType dtype = DType::none;
   Dims shape;
@@ -54,8 +55,8 @@ class NdArray {
   static NdArray zeros(DType dtype, const Dims& shape);
   static NdArray uninitialized(DType dtype, const Dims& shape);
 
-  // A view of memory that exists. The description is checked for consistency (rank of strides, null data,
-  // extent representable); that the memory is there is the caller's word.
+  // A view of memory that exists. The description is checked for consistency (rank of strides, null
+  // data, extent representable); that the memory is there is the caller's word.
   static NdArray over(NdArrayMemory memory);
 
   // Takes the vector over (no copy, but for bool). Throws kShape when the sizes differ.
@@ -66,8 +67,8 @@ class NdArray {
   const Dims& shape() const { return memory_.shape; }
   const Dims& byte_strides() const { return memory_.byte_strides; }
   int rank() const { return memory_.shape.size(); }
-  int64_t size() const { return size_; }                           // elements
-  int64_t nbytes() const { return size_ * item_size(dtype()); }    // as NumPy: elements times item size
+  int64_t size() const { return size_; }                         // elements
+  int64_t nbytes() const { return size_ * item_size(dtype()); }  // what a dense copy takes
   bool read_only() const { return memory_.read_only; }
   bool byte_swapped() const { return memory_.byte_swapped; }
   const std::shared_ptr<const void>& owner() const { return memory_.owner; }
@@ -75,11 +76,11 @@ class NdArray {
   const std::byte* data() const { return static_cast<const std::byte*>(memory_.data); }
   std::byte* mutable_data();  // throws kReadOnly
 
-  // Strides of axes of length 0 and 1 never matter; an array without elements is contiguous both ways.
+  // Strides of axes of length 0 and 1 never matter; without elements an array is contiguous.
   bool is_c_contiguous() const;
   bool is_f_contiguous() const;
-  bool is_aligned() const;            // data and strides are multiples of the item's alignment
-  bool has_element_strides() const;   // strides are multiples of the item size
+  bool is_aligned() const;           // data and strides are multiples of the item's alignment
+  bool has_element_strides() const;  // strides are multiples of the item size
 
   // The bytes touched are data() + [low, high).
   struct Extent {
@@ -87,20 +88,24 @@ class NdArray {
   };
   Extent extent() const { return extent_; }
 
-  // One element, converted to this machine's byte order. Any layout. Throws kDType when T is not the dtype,
-  // kAxis for a wrong number of indices or one out of range (negative ones count from the end).
+  // One element, converted to this machine's byte order. Any layout. Throws kDType when T is not
+  // the dtype, kAxis for a wrong number of indices or one out of range (negative ones count from
+  // the end).
   template <class T>
   T at(const Dims& index) const;
   template <class T>
   void set(const Dims& index, T value);  // throws kReadOnly too
 
-  // All elements, where they lie in C order, aligned, in this machine's byte order; throws otherwise
-  // (`contiguous()` is the way out).
+  // All elements, where they lie in C order, aligned, in this machine's byte order; else throws
+  // kInvalidArgument (`contiguous()` is the way out).
   template <class T>
   std::span<const T> values() const;
   template <class T>
   std::span<T> mutable_values();  // throws kReadOnly too
 
+  // Writes all elements to `to` (nbytes() of them, not overlapping) in C order, this machine's byte
+  // order; bools as 0 or 1.
+  void copy_to(std::byte* to) const;
   // New memory, C order, this machine's byte order, writable.
   NdArray copy() const;
   // Itself when values() would work, else copy().
@@ -116,8 +121,8 @@ class NdArray {
   Extent extent_;
 };
 
-// The size in bytes of `shape` elements of `dtype`. Throws kShape for a negative size or a product that
-// overflows; a size 0 does not excuse the others, as in NumPy.
+// The size in bytes of `shape` elements of `dtype`. Throws kShape for a negative size or a product
+// that overflows; a size 0 does not excuse the others, as in NumPy.
 int64_t checked_nbytes(std::string_view operation, DType dtype, const Dims& shape);
 
 // The same without an error: false where it would throw, for callers with a message of their own.
@@ -126,14 +131,15 @@ bool count_nbytes(DType dtype, const Dims& shape, int64_t* bytes);
 // Reverses the bytes of each element (of each part of a complex one) in place.
 void swap_bytes(DType dtype, std::span<std::byte> elements);
 
-// --- implementation of the templates -------------------------------------------------------------------
+// --- the templates --------------------------------------------------------------------------
 
 template <class T>
 NdArray NdArray::from_vector(const Dims& shape, std::vector<T> values) {
   const int64_t bytes = checked_nbytes("NdArray::from_vector", dtype_of<T>(), shape);
   if (bytes / item_size(dtype_of<T>()) != static_cast<int64_t>(values.size())) {
-    fail(ErrorCode::kShape, "NdArray::from_vector", "shape ", shape_text(shape), " is invalid for input of size ",
-         static_cast<int64_t>(values.size()), ": give as many values as the shape has elements");
+    fail(ErrorCode::kShape, "NdArray::from_vector", "shape ", shape_text(shape),
+         " is invalid for input of size ", static_cast<int64_t>(values.size()),
+         ": give as many values as the shape has elements");
   }
   if constexpr (std::is_same_v<T, bool>) {  // a vector<bool> holds bits
     NdArray out = uninitialized(DType::bool_, shape);

@@ -12,8 +12,8 @@ constexpr std::string_view kTrailing =
     "another array may follow in the same file; set allow_trailing_bytes to read the first one";
 
 NdArray read_array(ByteReader& reader, const NpyReadOptions& options) {
-  const NpyHeader header =
-      read_npy_header(reader, {.void_as = options.void_as, .max_header_bytes = options.max_header_bytes});
+  const NpyHeader header = read_npy_header(
+      reader, {.void_as = options.void_as, .max_header_bytes = options.max_header_bytes});
   NdArray array = read_npy_data(reader, header);
   if (!options.allow_trailing_bytes) reader.expect_end(kTrailing);
   return array;
@@ -41,8 +41,8 @@ NdArray read_npy_data(ByteReader& reader, const NpyHeader& header) {
   return array;
 }
 
-NdArray view_npy_data(const ByteReader& reader, const NpyHeader& header, std::span<const std::byte> data,
-                      std::shared_ptr<const void> owner) {
+NdArray view_npy_data(const ByteReader& reader, const NpyHeader& header,
+                      std::span<const std::byte> data, std::shared_ptr<const void> owner) {
   if (data.size() < static_cast<uint64_t>(header.nbytes)) {
     reader.refuse("EOF: reading array data, expected ", header.nbytes, " bytes got ", data.size(),
                   "; the file is cut short or its header is wrong");
@@ -50,7 +50,8 @@ NdArray view_npy_data(const ByteReader& reader, const NpyHeader& header, std::sp
   if (header.dtype == DType::bool_) {
     for (std::byte b : data.first(static_cast<size_t>(header.nbytes))) {
       if (!is_canonical_bool(b)) {
-        reader.refuse("a bool is the byte ", static_cast<int>(b), ", neither 0 nor 1: it cannot be shared; read a copy");
+        reader.refuse("a bool is the byte ", static_cast<int>(b),
+                      ", neither 0 nor 1: it cannot be shared; read a copy");
       }
     }
   }
@@ -68,7 +69,8 @@ NdArray read_npy(const std::string& path, const NpyReadOptions& options) {
   return read_array(reader, options);
 }
 
-NdArray read_npy(std::span<const std::byte> bytes, const NpyReadOptions& options, const std::string& name) {
+NdArray read_npy(std::span<const std::byte> bytes, const NpyReadOptions& options,
+                 const std::string& name) {
   MemoryReader reader("read_npy", name, bytes);
   return read_array(reader, options);
 }
@@ -76,8 +78,8 @@ NdArray read_npy(std::span<const std::byte> bytes, const NpyReadOptions& options
 NdArray map_npy(const std::string& path, const NpyReadOptions& options) {
   auto file = MappedFile::open("map_npy", path);
   MemoryReader reader("map_npy", concat_text("'", path, "'"), file->bytes());
-  const NpyHeader header =
-      read_npy_header(reader, {.void_as = options.void_as, .max_header_bytes = options.max_header_bytes});
+  const NpyHeader header = read_npy_header(
+      reader, {.void_as = options.void_as, .max_header_bytes = options.max_header_bytes});
   const std::span<const std::byte> data = file->bytes().last(reader.remaining_at_most());
   if (data.size() > static_cast<uint64_t>(header.nbytes) && !options.allow_trailing_bytes) {
     reader.refuse("there are more bytes after the array's data: ", kTrailing);
@@ -85,19 +87,22 @@ NdArray map_npy(const std::string& path, const NpyReadOptions& options) {
   return view_npy_data(reader, header, data, file);
 }
 
-NpyImage npy_image(std::string_view operation, const NdArray& array, const NpyWriteOptions& options) {
-  if (array.dtype() == DType::none) fail(ErrorCode::kDType, operation, "there is no array to write");
+NpyImage npy_image(std::string_view operation, const NdArray& array,
+                   const NpyWriteOptions& options) {
+  if (array.dtype() == DType::none)
+    fail(ErrorCode::kDType, operation, "there is no array to write");
   const std::string_view own_descr = dtype_info(array.dtype()).numpy_descr;
   std::string descr;
   if (!options.view_as.empty()) {
     if (options.view_as != "u2" || item_size(array.dtype()) != 2) {
-      fail(ErrorCode::kDType, operation, "view_as '", options.view_as, "' for ", dtype_name(array.dtype()),
-           ": only 'u2' for elements of 2 bytes is there");
+      fail(ErrorCode::kDType, operation, "view_as '", options.view_as, "' for ",
+           dtype_name(array.dtype()), ": only 'u2' for elements of 2 bytes is there");
     }
     descr = "<u2";
   } else if (own_descr.empty()) {
     fail(ErrorCode::kDType, operation, "NumPy files cannot hold ", dtype_name(array.dtype()),
-         ": write .safetensors, convert to float32, or set view_as = \"u2\" to write its bits as uint16");
+         ": write .safetensors, convert to float32, or set view_as = \"u2\" to write its bits as "
+         "uint16");
   }
   NpyHeader header;
   header.dtype = array.dtype();

@@ -1,16 +1,19 @@
 // .npy files: one array, as NumPy's np.save writes it.
 //
-//   NdArray a = read_npy("a.npy");          // copies into memory, this machine's byte order
-//   NdArray b = map_npy("huge.npy");        // shares the file's pages, read-only
-//   write_npy("c.npy", a);                  // byte for byte what np.save writes
+//   NdArray a = read_npy("a.npy");    // copies into memory, this machine's byte order
+//   NdArray b = map_npy("huge.npy");  // shares the file's pages, read-only
+//   write_npy("c.npy", a);            // byte for byte what np.save writes
 //
-// Read: every file that the specification allows (npy_header.h says which), Fortran order as strides, both byte
-// orders. Nothing is allocated before the header has been compared with the length of the file. Nothing in a file is
-// executed. Written: to a temporary file beside and renamed (atomic_file.h); data starts at a multiple of 64.
+// Read: every file that the specification allows (npy_header.h says which), Fortran order as
+// strides, both byte orders. Nothing is allocated before the header has been compared with the
+// length of the file; nothing in a file is executed. Written: to a temporary file beside and
+// renamed (atomic_file.h); data starts at a multiple of 64.
 //
-// dtypes: those that NumPy has, which is all of Tenon's but bfloat16; for that see `void_as` and `view_as`.
-// Thread safety: free functions without state.
-// Errors: kFormat (what is wrong with the file, naming it), kDType (element types that are no numbers, with the way out), kIo.
+// - dtypes: those that NumPy has, which is all of Tenon's but bfloat16; for that see `void_as` and
+//   `view_as`.
+// - Thread safety: free functions without state.
+// - Errors: kFormat, saying what is wrong with which file; kDType for element types that are no
+//   numbers, with the way out; kIo.
 #ifndef TENON_INTEROP_NPY_H_
 #define TENON_INTEROP_NPY_H_
 
@@ -29,34 +32,36 @@ struct NpyReadOptions {
   DType void_as = DType::none;
   // A longer header is refused.
   int64_t max_header_bytes = 65536;
-  // np.save called twice on one stream leaves two arrays in one file, of which np.load reads the first. Unless
-  // this is set, bytes after the array are an error, so that no second array is lost unnoticed.
+  // np.save called twice on one stream leaves two arrays in one file, of which np.load reads the
+  // first. Unless this is set, bytes after the array are an error, so that no second array is lost
+  // unnoticed.
   bool allow_trailing_bytes = false;
 };
 
-// The array in memory of its own: writable, this machine's byte order, in the file's element order (Fortran order becomes
-// strides). Bytes of a bool other than 0 become 1, as NumPy's truth has it.
+// The array in memory of its own: writable, this machine's byte order, in the file's element order
+// (Fortran order becomes strides). Bytes of a bool other than 0 become 1, as NumPy's truth has it.
 NdArray read_npy(const std::string& path, const NpyReadOptions& options = {});
 // The same from memory; `name` stands for the file in errors.
 NdArray read_npy(std::span<const std::byte> bytes, const NpyReadOptions& options = {},
                  const std::string& name = "<memory>");
 
-// The array as a view of the mapped file: read-only, in the file's byte order (byte_swapped() says so), possibly
-// misaligned where another writer did not align it. The file stays mapped as long as a view lives; see
-// mapped_file.h for what may happen to it meanwhile. A bool array with bytes other than 0 and 1 is refused.
+// The array as a view of the mapped file: read-only, in the file's byte order (byte_swapped() says
+// so), possibly misaligned where another writer did not align it. The file stays mapped as long as
+// a view lives; see mapped_file.h for what may happen to it meanwhile. A bool array with bytes
+// other than 0 and 1 is refused.
 NdArray map_npy(const std::string& path, const NpyReadOptions& options = {});
 
 struct NpyWriteOptions {
-  // "u2" writes bfloat16 as the unsigned integers of the same bits, since NumPy has no bfloat16 (.view("u2") is
-  // undone by ml_dtypes' .view(bfloat16)). Empty: bfloat16 is refused.
+  // "u2" writes bfloat16 as the unsigned integers of the same bits, since NumPy has no bfloat16
+  // (.view("u2") is undone by ml_dtypes' .view(bfloat16)). Empty: bfloat16 is refused.
   std::string view_as;
 };
 
 // Writes in C order, or in Fortran order if the array lies so, little-endian.
 void write_npy(const std::string& path, const NdArray& array, const NpyWriteOptions& options = {});
 
-// An array in the form in which it is written, for containers of such (npz.h). `data` shares the array's
-// memory where its layout allows.
+// An array in the form in which it is written, for containers of such (npz.h). `data` shares the
+// array's memory where its layout allows.
 struct NpyImage {
   std::string header;
   NdArray data;  // dense, this machine's byte order
@@ -64,14 +69,15 @@ struct NpyImage {
     return {data.data(), static_cast<size_t>(data.nbytes())};
   }
 };
-NpyImage npy_image(std::string_view operation, const NdArray& array, const NpyWriteOptions& options);
+NpyImage npy_image(std::string_view operation, const NdArray& array,
+                   const NpyWriteOptions& options);
 
 // Reads the elements that `header` announces from where `reader` stands.
 NdArray read_npy_data(ByteReader& reader, const NpyHeader& header);
 
 // The same without a copy: `data` are the file's bytes from the first element on, kept by `owner`.
-NdArray view_npy_data(const ByteReader& reader, const NpyHeader& header, std::span<const std::byte> data,
-                      std::shared_ptr<const void> owner);
+NdArray view_npy_data(const ByteReader& reader, const NpyHeader& header,
+                      std::span<const std::byte> data, std::shared_ptr<const void> owner);
 
 }  // namespace tenon::interop
 

@@ -5,13 +5,14 @@
 #include <cstring>
 #include <vector>
 
+#include "interop/python_literal.h"
 #include "tenon/interop/ndarray.h"
-#include "tenon/interop/python_literal.h"
 
 namespace tenon::interop {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "'<' is taken for this machine's byte order");
+static_assert(std::endian::native == std::endian::little,
+              "'<' is taken for this machine's byte order");
 
 constexpr char kMagic[] = "\x93NUMPY";
 constexpr size_t kMagicSize = 6;
@@ -41,40 +42,52 @@ DType dtype_of_descr(std::string_view descr) {
 }
 
 // Why an element type cannot be read and what to do instead.
-[[noreturn]] void refuse_descr(const ByteReader& reader, const std::string& descr, std::string_view plain) {
+[[noreturn]] void refuse_descr(const ByteReader& reader, const std::string& descr,
+                               std::string_view plain) {
   const char kind = plain.empty() ? '\0' : plain[0];
-  std::string_view why = "Tenon has no such element type: save it with a.astype('float64') or another of NumPy's numbers";
+  std::string_view why =
+      "Tenon has no such element type: save it with a.astype('float64') or another of NumPy's "
+      "numbers";
   switch (kind) {
     case 'O':
-      why = "Object arrays cannot be loaded: their data is a pickle, and Tenon executes nothing from a file; convert "
-            "with a.astype('float32') in NumPy and save again";
+      why =
+          "Object arrays cannot be loaded: their data is a pickle, and Tenon executes nothing from "
+          "a file; convert "
+          "with a.astype('float32') in NumPy and save again";
       break;
     case 'V':
-      why = "elements of raw bytes: if it is bfloat16 (NumPy writes ml_dtypes.bfloat16 so), read it with "
-            "void_as = DType::bfloat16; else save a.view() of a number type";
+      why =
+          "elements of raw bytes: if it is bfloat16 (NumPy writes ml_dtypes.bfloat16 so), read it "
+          "with "
+          "void_as = DType::bfloat16; else save a.view() of a number type";
       break;
     case 'S':
     case 'a':
     case 'U':
     case 'T':
-      why = "text is not a tensor: encode it as integers, for example np.unique(a, return_inverse=True)[1]";
+      why =
+          "text is not a tensor: encode it as integers, for example np.unique(a, "
+          "return_inverse=True)[1]";
       break;
     case 'M':
     case 'm':
       why = "dates and durations are not numbers: save a.astype('int64') and note the unit";
       break;
     default:
-      if (plain == "f16" || plain == "f12" || plain == "c32" || plain == "c24" || plain == "g" || plain == "G") {
+      if (plain == "f16" || plain == "f12" || plain == "c32" || plain == "c24" || plain == "g" ||
+          plain == "G") {
         why = "long double differs between machines: save a.astype('float64') or 'complex128'";
       }
   }
-  fail(ErrorCode::kDType, reader.operation(), reader.name(), ": cannot read elements of type '", descr, "': ", why);
+  fail(ErrorCode::kDType, reader.operation(), reader.name(), ": cannot read elements of type '",
+       descr, "': ", why);
 }
 
 // One '{key: value, ...}' of an .npy file.
 class HeaderParser {
  public:
-  HeaderParser(const ByteReader& reader, const NpyHeaderRules& rules, std::string_view text, bool python2)
+  HeaderParser(const ByteReader& reader, const NpyHeaderRules& rules, std::string_view text,
+               bool python2)
       : reader_(reader), rules_(rules), text_(text, python2) {}
 
   NpyHeader parse() {
@@ -104,10 +117,15 @@ class HeaderParser {
     }
     if (!text_.at_end()) refuse("nothing after the dict");
     if (!has_descr_ || !has_order_ || !has_shape_) {
-      wrong_keys(concat_text("missing '", !has_descr_ ? "descr" : !has_order_ ? "fortran_order" : "shape", "'"));
+      wrong_keys(concat_text("missing '",
+                             !has_descr_   ? "descr"
+                             : !has_order_ ? "fortran_order"
+                                           : "shape",
+                             "'"));
     }
     if (!count_nbytes(header_.dtype, header_.shape, &header_.nbytes)) {
-      reader_.refuse("array is too big: shape ", shape_text(header_.shape), " of ", dtype_name(header_.dtype),
+      reader_.refuse("array is too big: shape ", shape_text(header_.shape), " of ",
+                     dtype_name(header_.dtype),
                      " has more bytes than an address can count; the header is wrong");
     }
     return header_;
@@ -132,10 +150,12 @@ class HeaderParser {
   void descr() {
     if (text_.take('[') || text_.take('(') || text_.take('{')) {
       fail(ErrorCode::kDType, reader_.operation(), reader_.name(),
-           ": structured arrays (several fields per element) are not tensors: save each field by itself, a['field']");
+           ": structured arrays (several fields per element) are not tensors: save each field by "
+           "itself, a['field']");
     }
     std::string descr;
-    if (!text_.string(&descr)) reader_.refuse("descr is not a valid dtype descriptor: ", text_.next_text());
+    if (!text_.string(&descr))
+      reader_.refuse("descr is not a valid dtype descriptor: ", text_.next_text());
     std::string_view plain = descr;
     char order = '=';
     if (!plain.empty() && std::string_view("<>=|").find(plain[0]) != std::string_view::npos) {
@@ -152,19 +172,22 @@ class HeaderParser {
   }
 
   void shape() {
-    if (!text_.take('(')) reader_.refuse("shape is not valid: expected a tuple of integers, found ", text_.next_text());
+    if (!text_.take('('))
+      reader_.refuse("shape is not valid: expected a tuple of integers, found ", text_.next_text());
     bool comma = false;
     while (!text_.take(')')) {
       int64_t size = 0;
       bool overflow = false;
       const std::string found = text_.next_text();
       if (!text_.integer(&size, &overflow)) {
-        reader_.refuse("shape is not valid: ", overflow ? "too large an integer at " : "expected an integer, found ",
+        reader_.refuse("shape is not valid: ",
+                       overflow ? "too large an integer at " : "expected an integer, found ",
                        found);
       }
       if (size < 0) reader_.refuse("negative dimensions are not allowed: the shape has ", size);
       if (header_.shape.size() == kMaxRank) {
-        reader_.refuse("shape is not valid: more than ", kMaxRank, " dimensions, and no tensor has as many");
+        reader_.refuse("shape is not valid: more than ", kMaxRank,
+                       " dimensions, and no tensor has as many");
       }
       header_.shape.push_back(size);
       comma = text_.take(',');
@@ -174,7 +197,8 @@ class HeaderParser {
       }
     }
     if (header_.shape.size() == 1 && !comma) {  // "(3)" is an int to Python
-      reader_.refuse("shape is not valid: (", header_.shape[0], ") is no tuple, (", header_.shape[0], ",) is");
+      reader_.refuse("shape is not valid: (", header_.shape[0], ") is no tuple, (",
+                     header_.shape[0], ",) is");
     }
   }
 
@@ -208,15 +232,19 @@ NpyHeader read_npy_header(ByteReader& reader, const NpyHeaderRules& rules) {
   }
   const int major = start[kMagicSize], minor = start[kMagicSize + 1];
   if (major < 1 || major > 3 || minor != 0) {
-    reader.refuse("we only support format version (1,0), (2,0), and (3,0), not (", major, ",", minor, ")");
+    reader.refuse("we only support format version (1,0), (2,0), and (3,0), not (", major, ",",
+                  minor, ")");
   }
   unsigned char length_bytes[4] = {};
-  reader.read_exactly("array header length", std::as_writable_bytes(std::span(length_bytes, major == 1 ? 2 : 4)));
+  reader.read_exactly("array header length",
+                      std::as_writable_bytes(std::span(length_bytes, major == 1 ? 2 : 4)));
   int64_t length = 0;
   for (int i = 3; i >= 0; --i) length = length << 8 | length_bytes[i];
   if (length > rules.max_header_bytes) {
-    reader.refuse("Header info length (", length, ") is large and may not be safe to load securely: raise "
-                  "max_header_bytes (", rules.max_header_bytes, ") if the file is to be trusted");
+    reader.refuse("Header info length (", length,
+                  ") is large and may not be safe to load securely: raise "
+                  "max_header_bytes (",
+                  rules.max_header_bytes, ") if the file is to be trusted");
   }
   reader.expect_at_least("array header", static_cast<uint64_t>(length));
   std::string text(static_cast<size_t>(length), '\0');
@@ -227,7 +255,9 @@ NpyHeader read_npy_header(ByteReader& reader, const NpyHeaderRules& rules) {
 std::string npy_header_text(const NpyHeader& header, const std::string& descr) {
   std::string type = descr;
   if (type.empty()) {
-    type = concat_text(item_size(header.dtype) == 1 ? '|' : header.byte_swapped ? '>' : '<',
+    type = concat_text(item_size(header.dtype) == 1 ? '|'
+                       : header.byte_swapped        ? '>'
+                                                    : '<',
                        dtype_info(header.dtype).numpy_descr);
   }
   std::string shape = "(";
@@ -236,13 +266,15 @@ std::string npy_header_text(const NpyHeader& header, const std::string& descr) {
     shape += std::to_string(header.shape[i]);
   }
   shape += header.shape.size() == 1 ? ",)" : ")";
-  std::string dict = concat_text("{'descr': '", type, "', 'fortran_order': ", header.fortran_order ? "True" : "False",
+  std::string dict = concat_text("{'descr': '", type,
+                                 "', 'fortran_order': ", header.fortran_order ? "True" : "False",
                                  ", 'shape': ", shape, ", }");
   if (!header.shape.empty()) {
     const int64_t grows = header.fortran_order ? header.shape.back() : header.shape[0];
     dict.append(kGrowthDigits - std::to_string(grows).size(), ' ');
   }
-  constexpr size_t kPrefix = kMagicSize + 2 + 2;  // version 1.0 counts 65,535 bytes; 64 axes need 2,000
+  constexpr size_t kPrefix =
+      kMagicSize + 2 + 2;  // version 1.0 counts 65,535 bytes; 64 axes need 2,000
   dict.append(kAlignment - (kPrefix + dict.size() + 1) % kAlignment, ' ');
   dict += '\n';
   std::string out(kMagic, kMagicSize);

@@ -4,9 +4,9 @@
 #include <map>
 #include <utility>
 
+#include "interop/zip_source.h"
 #include "tenon/interop/gzip_reader.h"
 #include "tenon/interop/mapped_file.h"
-#include "tenon/interop/zip_source.h"
 
 namespace tenon::interop {
 namespace {
@@ -66,7 +66,8 @@ class MemberReader final : public ByteReader {
 }  // namespace
 
 struct NpzReader::State {
-  State(std::unique_ptr<SeekableReader> source, const FileReader* source_file, const NpzReadOptions& read_options)
+  State(std::unique_ptr<SeekableReader> source, const FileReader* source_file,
+        const NpzReadOptions& read_options)
       : bytes(std::move(source)), file(source_file), options(read_options), input(*bytes) {
     const zip_int64_t count = zip_get_num_entries(input.zip(), 0);
     for (zip_int64_t i = 0; i < count; ++i) add(static_cast<zip_uint64_t>(i));
@@ -75,9 +76,11 @@ struct NpzReader::State {
   void add(zip_uint64_t index) {
     zip_stat_t status;
     zip_stat_init(&status);
-    constexpr zip_uint64_t kNeeded = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD |
-                                     ZIP_STAT_CRC | ZIP_STAT_ENCRYPTION_METHOD;
-    if (zip_stat_index(input.zip(), index, 0, &status) != 0 || (status.valid & kNeeded) != kNeeded) {
+    constexpr zip_uint64_t kNeeded = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE |
+                                     ZIP_STAT_COMP_METHOD | ZIP_STAT_CRC |
+                                     ZIP_STAT_ENCRYPTION_METHOD;
+    if (zip_stat_index(input.zip(), index, 0, &status) != 0 ||
+        (status.valid & kNeeded) != kNeeded) {
       bytes->refuse("the directory's entry ", index, " is incomplete");
     }
     const std::string full = status.name;
@@ -97,7 +100,8 @@ struct NpzReader::State {
                     "; only stored and deflated members are read, as np.savez writes them");
     }
     if (member.stored && status.size != status.comp_size) {
-      bytes->refuse("member '", full, "' is stored, yet declares ", status.size, " bytes in ", status.comp_size);
+      bytes->refuse("member '", full, "' is stored, yet declares ", status.size, " bytes in ",
+                    status.comp_size);
     }
     if (!members.emplace(name, member).second) {
       bytes->refuse("two members are called '", name, "': which one is meant is unknown");
@@ -112,12 +116,16 @@ struct NpzReader::State {
     std::string known;
     for (size_t i = 0; i < names.size() && i < 20; ++i) known += (i == 0 ? "" : ", ") + names[i];
     if (names.size() > 20) known += ", ...";
-    fail(ErrorCode::kInvalidArgument, operation, bytes->name(), ": '", name, "' is not a file in the archive, which has ",
-         names.empty() ? "no arrays" : known);
+    fail(ErrorCode::kInvalidArgument, operation, bytes->name(), ": '", name,
+         "' is not a file in the archive, which has ", names.empty() ? "no arrays" : known);
   }
 
-  std::string label(const std::string& name) const { return concat_text(bytes->name(), " member '", name, "'"); }
-  NpyHeaderRules rules() const { return {.void_as = options.void_as, .max_header_bytes = options.max_header_bytes}; }
+  std::string label(const std::string& name) const {
+    return concat_text(bytes->name(), " member '", name, "'");
+  }
+  NpyHeaderRules rules() const {
+    return {.void_as = options.void_as, .max_header_bytes = options.max_header_bytes};
+  }
 
   std::unique_ptr<SeekableReader> bytes;
   const FileReader* file;  // what `bytes` is, or null
@@ -134,8 +142,10 @@ NpzReader::NpzReader(const std::string& path, const NpzReadOptions& options) {
   state_ = std::make_unique<State>(std::move(file), borrowed, options);
 }
 
-NpzReader::NpzReader(std::span<const std::byte> bytes, const NpzReadOptions& options, const std::string& name)
-    : state_(std::make_unique<State>(std::make_unique<MemoryReader>("read_npz", name, bytes), nullptr, options)) {}
+NpzReader::NpzReader(std::span<const std::byte> bytes, const NpzReadOptions& options,
+                     const std::string& name)
+    : state_(std::make_unique<State>(std::make_unique<MemoryReader>("read_npz", name, bytes),
+                                     nullptr, options)) {}
 
 NpzReader::NpzReader(NpzReader&&) noexcept = default;
 NpzReader& NpzReader::operator=(NpzReader&&) noexcept = default;
@@ -147,20 +157,24 @@ bool NpzReader::contains(const std::string& name) const {
   return state_->members.contains(name) || state_->members.contains(without_suffix(name));
 }
 
-bool NpzReader::is_stored(const std::string& name) const { return state_->find("read_npz", name).stored; }
+bool NpzReader::is_stored(const std::string& name) const {
+  return state_->find("read_npz", name).stored;
+}
 
 NpyHeader NpzReader::header(const std::string& name) const {
-  MemberReader reader(state_->input, "read_npz", state_->label(name), state_->find("read_npz", name));
+  MemberReader reader(state_->input, "read_npz", state_->label(name),
+                      state_->find("read_npz", name));
   return read_npy_header(reader, state_->rules());
 }
 
 NdArray NpzReader::read(const std::string& name) const {
-  MemberReader reader(state_->input, "read_npz", state_->label(name), state_->find("read_npz", name));
+  MemberReader reader(state_->input, "read_npz", state_->label(name),
+                      state_->find("read_npz", name));
   const NpyHeader header = read_npy_header(reader, state_->rules());
   const uint64_t nbytes = static_cast<uint64_t>(header.nbytes);
   if (reader.declared_remaining() != nbytes) {
-    reader.refuse("shape ", shape_text(header.shape), " of ", dtype_name(header.dtype), " takes ", nbytes,
-                  " bytes, but the directory declares ", reader.declared_remaining());
+    reader.refuse("shape ", shape_text(header.shape), " of ", dtype_name(header.dtype), " takes ",
+                  nbytes, " bytes, but the directory declares ", reader.declared_remaining());
   }
   check_inflated_size(reader, nbytes, state_->options.max_bytes);
   NdArray array = read_npy_data(reader, header);
@@ -172,7 +186,8 @@ NdArray NpzReader::map(const std::string& name) const {
   State& state = *state_;
   const Member& member = state.find("map_npz", name);
   if (state.file == nullptr) {
-    fail(ErrorCode::kUnsupported, "map_npz", state.label(name), ": only a file can be mapped; call read()");
+    fail(ErrorCode::kUnsupported, "map_npz", state.label(name),
+         ": only a file can be mapped; call read()");
   }
   if (!member.stored) {
     fail(ErrorCode::kUnsupported, "map_npz", state.label(name),
@@ -185,21 +200,24 @@ NdArray NpzReader::map(const std::string& name) const {
     first.read_exactly("first byte", {&byte, 1});
   }
   if (state.input.last_read_size() != 1) {  // a libzip that reads ahead
-    fail(ErrorCode::kUnsupported, "map_npz", state.label(name), ": this libzip does not tell where; call read()");
+    fail(ErrorCode::kUnsupported, "map_npz", state.label(name),
+         ": this libzip does not tell where; call read()");
   }
   const uint64_t offset = state.input.last_read_offset();
   if (state.mapped == nullptr) state.mapped = MappedFile::of(*state.file);
   const std::span<const std::byte> all = state.mapped->bytes();
   if (offset > all.size() || member.size > all.size() - offset) {
-    fail(ErrorCode::kFormat, "map_npz", state.label(name), ": its data is beyond the end of the file");
+    fail(ErrorCode::kFormat, "map_npz", state.label(name),
+         ": its data is beyond the end of the file");
   }
   MemoryReader reader("map_npz", state.label(name), all.subspan(offset, member.size));
   const NpyHeader header = read_npy_header(reader, state.rules());
   if (reader.remaining_at_most() != static_cast<uint64_t>(header.nbytes)) {
-    reader.refuse("shape ", shape_text(header.shape), " of ", dtype_name(header.dtype), " takes ", header.nbytes,
-                  " bytes, but the directory declares ", reader.remaining_at_most());
+    reader.refuse("shape ", shape_text(header.shape), " of ", dtype_name(header.dtype), " takes ",
+                  header.nbytes, " bytes, but the directory declares ", reader.remaining_at_most());
   }
-  return view_npy_data(reader, header, all.subspan(offset + reader.position(), reader.remaining_at_most()),
+  return view_npy_data(reader, header,
+                       all.subspan(offset + reader.position(), reader.remaining_at_most()),
                        state.mapped);
 }
 

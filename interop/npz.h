@@ -1,23 +1,25 @@
-// .npz files: named arrays in a zip archive, as NumPy's np.savez and np.savez_compressed write them.
+// .npz files: named arrays in a zip archive, as np.savez and np.savez_compressed write them.
 //
-//   write_npz("weights.npz", {{"w", w}, {"b", b}});               // stored; {.compressed = true} deflates
+//   write_npz("weights.npz", {{"w", w}, {"b", b}});   // stored; {.compressed = true} deflates
 //   for (auto& [name, array] : read_npz("weights.npz")) ...
 //
-//   NpzReader file("data.npz");                                   // reads the directory only
-//   file.header("x_train").shape;                                 // without reading the data
-//   NdArray x = file.read("x_train");                             // one array, checksum verified
-//   NdArray y = file.map("x_train");                              // stored members only: shares the file's pages
+//   NpzReader file("data.npz");         // reads the directory only
+//   file.header("x_train").shape;       // without reading the data
+//   NdArray x = file.read("x_train");   // one array, checksum verified
+//   NdArray y = file.map("x_train");    // shares the file's pages; stored members only
 //
 // Names: an array "w" is the member "w.npy"; both names find it.
 //
-// Trust: the archive's central directory is the truth; members without a name of their own, encrypted or packed by anything but
-// deflate are refused; a member's size must be what its header's shape takes, and possible for its packed size,
-// before anything is allocated; CRC-32 is verified by read(). Nothing is extracted to disk, nothing is executed.
-// ZIP64 (more than 4 GiB) is read and written.
+// Trust: the archive's central directory is the truth. Members that share a name, are encrypted or
+// packed by anything but deflate are refused. A member's size must be what its header's shape
+// takes, and possible for its packed size, before anything is allocated. CRC-32 is verified by
+// read(). Nothing is extracted to disk, nothing is executed. More than 4 GiB (ZIP64) is read and
+// written.
 //
-// dtypes: as npy.h. Thread safety: one thread at a time for one NpzReader; the arrays are independent of it.
-// Errors: kFormat naming file and member, kInvalidArgument for a name that is not there (with those that are),
-// kOutOfMemory beyond max_bytes, kDType, kIo.
+// - dtypes: as npy.h.
+// - Thread safety: one thread at a time for one NpzReader; its arrays are independent of it.
+// - Errors: kFormat naming file and member; kInvalidArgument for a name that is not there, with
+//   those that are; kOutOfMemory beyond max_bytes; kDType; kIo.
 #ifndef TENON_INTEROP_NPZ_H_
 #define TENON_INTEROP_NPZ_H_
 
@@ -67,9 +69,11 @@ class NpzReader {
   // A copy, writable, this machine's byte order.
   NdArray read(const std::string& name) const;
 
-  // A read-only view of the mapped file that keeps it mapped; see map_npy. Of files that write_npz wrote the data is aligned
-  // to 64; NumPy aligns no members, and then the view may be misaligned (NdArray::is_aligned). The checksum is
-  // **not** verified, since that would read everything. Refused for compressed members and for readers of memory.
+  // A read-only view of the mapped file that keeps it mapped; see map_npy. Of files that write_npz
+  // wrote the data is aligned to 64; NumPy aligns no members, and then the view may be misaligned
+  // (NdArray::is_aligned). The checksum is
+  // **not** verified, since that would read everything. Refused for compressed members and for
+  // readers of memory.
   NdArray map(const std::string& name) const;
 
  private:
@@ -85,10 +89,11 @@ struct NpzWriteOptions {
   std::string view_as;      // of bfloat16 arrays, as NpyWriteOptions
 };
 
-// Writes a new archive in place of the file, as a whole or not at all (atomic_file.h). The same arrays give the same
-// bytes: members carry no time. Names must be distinct, not empty, UTF-8. Needs no memory beyond copies of the arrays that
-// are not dense.
-void write_npz(const std::string& path, const std::vector<NpzEntry>& arrays, const NpzWriteOptions& options = {});
+// Writes a new archive in place of the file, as a whole or not at all (atomic_file.h). The same
+// arrays give the same bytes: members carry no time. Names must be distinct, not empty, UTF-8.
+// Needs no memory beyond copies of the arrays that are not dense.
+void write_npz(const std::string& path, const std::vector<NpzEntry>& arrays,
+               const NpzWriteOptions& options = {});
 
 }  // namespace tenon::interop
 

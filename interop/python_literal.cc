@@ -1,4 +1,4 @@
-#include "tenon/interop/python_literal.h"
+#include "interop/python_literal.h"
 
 namespace tenon::interop {
 namespace {
@@ -53,7 +53,8 @@ bool PythonLiteral::string(std::string* value) {
 bool PythonLiteral::boolean(bool* value) {
   skip_blanks();
   for (std::string_view word : {"True", "False"}) {
-    if (!rest_.starts_with(word) || (rest_.size() > word.size() && is_word(rest_[word.size()]))) continue;
+    if (!rest_.starts_with(word) || (rest_.size() > word.size() && is_word(rest_[word.size()])))
+      continue;
     *value = word == "True";
     rest_.remove_prefix(word.size());
     return true;
@@ -72,13 +73,15 @@ bool PythonLiteral::integer(int64_t* value, bool* overflow) {
     base = 16;
     s.remove_prefix(2);
   }
-  // Python allows one underscore between digits; nobody writes it, and it ends up as "not an integer" here.
+  // Python allows one underscore between digits; nobody writes it, and it ends up as "not an
+  // integer" here.
   int64_t result = 0;
   size_t n = 0;
   bool too_big = false;
   for (; n < s.size() && digit(s[n], base) >= 0; ++n) {
-    too_big |= __builtin_mul_overflow(result, base, &result) ||
-               __builtin_add_overflow(result, negative ? -digit(s[n], base) : digit(s[n], base), &result);
+    too_big |=
+        __builtin_mul_overflow(result, base, &result) ||
+        __builtin_add_overflow(result, negative ? -digit(s[n], base) : digit(s[n], base), &result);
   }
   if (n == 0) return false;
   if (base == 10 && n > 1 && s[0] == '0') return false;  // 07: octal to Python 2, wrong to 3

@@ -1,11 +1,11 @@
-// PythonLiteral: a cursor over the small part of Python's literals that .npy headers are written in.
+// PythonLiteral: a cursor over the part of Python's literals that .npy headers are written in.
 //
 //   PythonLiteral text("{'shape': (3, 2L), }", /*python2=*/true);
-//   text.take('{');  text.string(&key);  text.take(':');  text.integer(&n);  text.boolean(&b);
+//   text.take('{'), text.string(&key), text.take(':'), text.integer(&n, &overflow), ...
 //
-// Strings in either quotes without escapes, integers (decimal, 0x; `L` where python2), True and False,
-// punctuation; blanks and line breaks anywhere between. Each call takes what it names and returns true, or
-// returns false and stays where it is. No allocation beyond the results; linear time; never recursive.
+// Strings in either quotes without escapes, integers (decimal, 0x; `L` where python2), True and
+// False, punctuation; blanks and line breaks anywhere between. Each call takes what it names and
+// returns true, or returns false and stays where it is. Linear time, never recursive.
 #ifndef TENON_INTEROP_PYTHON_LITERAL_H_
 #define TENON_INTEROP_PYTHON_LITERAL_H_
 

@@ -1,4 +1,4 @@
-#include "tenon/interop/zip_source.h"
+#include "interop/zip_source.h"
 
 #include <span>
 #include <utility>
@@ -12,7 +12,8 @@ zip_int64_t not_supported(zip_error_t* error) {
 }
 
 // The new position of a seek command, or -1 with *error set.
-zip_int64_t seek_target(void* data, zip_uint64_t size, uint64_t position, uint64_t end, zip_error_t* error) {
+zip_int64_t seek_target(void* data, zip_uint64_t size, uint64_t position, uint64_t end,
+                        zip_error_t* error) {
   return zip_source_seek_compute_offset(position, end, data, size, error);
 }
 
@@ -41,6 +42,10 @@ std::string zip_error_text(int code) {
 }
 
 ZipInput::ZipInput(SeekableReader& reader) : reader_(reader) {
+  // To libzip a file of no bytes is an archive of no members; to its owner it is a write that
+  // failed.
+  if (reader.size() == 0)
+    reader.refuse("cannot be opened as a zip archive (.npz): the file is empty");
   zip_error_init(&error_);
   zip_error_t error;
   zip_error_init(&error);
@@ -54,7 +59,8 @@ ZipInput::ZipInput(SeekableReader& reader) : reader_(reader) {
   if (zip_ != nullptr) return;
   zip_error_fini(&error_);
   rethrow();
-  reader_.refuse("cannot be opened as a zip archive (.npz): ", text, "; it is cut short, damaged or another format");
+  reader_.refuse("cannot be opened as a zip archive (.npz): ", text,
+                 "; it is cut short, damaged or another format");
 }
 
 ZipInput::~ZipInput() {
@@ -66,7 +72,8 @@ void ZipInput::rethrow() {
   if (thrown_ != nullptr) std::rethrow_exception(std::exchange(thrown_, nullptr));
 }
 
-zip_int64_t ZipInput::callback(void* self, void* data, zip_uint64_t size, zip_source_cmd_t command) {
+zip_int64_t ZipInput::callback(void* self, void* data, zip_uint64_t size,
+                               zip_source_cmd_t command) {
   auto* input = static_cast<ZipInput*>(self);
   try {
     return input->answer(data, size, command);
@@ -80,9 +87,9 @@ zip_int64_t ZipInput::callback(void* self, void* data, zip_uint64_t size, zip_so
 zip_int64_t ZipInput::answer(void* data, zip_uint64_t size, zip_source_cmd_t command) {
   switch (command) {
     case ZIP_SOURCE_SUPPORTS:
-      return zip_source_make_command_bitmap(ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT,
-                                            ZIP_SOURCE_ERROR, ZIP_SOURCE_FREE, ZIP_SOURCE_SEEK, ZIP_SOURCE_TELL,
-                                            ZIP_SOURCE_SUPPORTS, -1);
+      return zip_source_make_command_bitmap(
+          ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT, ZIP_SOURCE_ERROR,
+          ZIP_SOURCE_FREE, ZIP_SOURCE_SEEK, ZIP_SOURCE_TELL, ZIP_SOURCE_SUPPORTS, -1);
     case ZIP_SOURCE_OPEN:
       reader_.seek(0);
       return 0;
@@ -110,7 +117,8 @@ zip_int64_t ZipInput::answer(void* data, zip_uint64_t size, zip_source_cmd_t com
   }
 }
 
-ZipOutput::ZipOutput(std::string operation, AtomicFile& file) : operation_(std::move(operation)), file_(file) {
+ZipOutput::ZipOutput(std::string operation, AtomicFile& file)
+    : operation_(std::move(operation)), file_(file) {
   zip_error_init(&error_);
   zip_error_t error;
   zip_error_init(&error);
@@ -140,7 +148,8 @@ void ZipOutput::finish() {
   fail(ErrorCode::kIo, operation_, "libzip cannot write the archive: ", zip_error_text(zip_));
 }
 
-zip_int64_t ZipOutput::callback(void* self, void* data, zip_uint64_t size, zip_source_cmd_t command) {
+zip_int64_t ZipOutput::callback(void* self, void* data, zip_uint64_t size,
+                                zip_source_cmd_t command) {
   auto* output = static_cast<ZipOutput*>(self);
   try {
     return output->answer(data, size, command);
@@ -156,10 +165,10 @@ zip_int64_t ZipOutput::answer(void* data, zip_uint64_t size, zip_source_cmd_t co
     case ZIP_SOURCE_SUPPORTS:
       // libzip writes only to what it could also read; it never reads a new archive.
       return zip_source_make_command_bitmap(
-          ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT, ZIP_SOURCE_ERROR, ZIP_SOURCE_FREE,
-          ZIP_SOURCE_SEEK, ZIP_SOURCE_TELL, ZIP_SOURCE_SUPPORTS, ZIP_SOURCE_BEGIN_WRITE, ZIP_SOURCE_COMMIT_WRITE,
-          ZIP_SOURCE_ROLLBACK_WRITE, ZIP_SOURCE_WRITE, ZIP_SOURCE_SEEK_WRITE, ZIP_SOURCE_TELL_WRITE,
-          ZIP_SOURCE_REMOVE, -1);
+          ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT, ZIP_SOURCE_ERROR,
+          ZIP_SOURCE_FREE, ZIP_SOURCE_SEEK, ZIP_SOURCE_TELL, ZIP_SOURCE_SUPPORTS,
+          ZIP_SOURCE_BEGIN_WRITE, ZIP_SOURCE_COMMIT_WRITE, ZIP_SOURCE_ROLLBACK_WRITE,
+          ZIP_SOURCE_WRITE, ZIP_SOURCE_SEEK_WRITE, ZIP_SOURCE_TELL_WRITE, ZIP_SOURCE_REMOVE, -1);
     case ZIP_SOURCE_OPEN:
     case ZIP_SOURCE_READ:
     case ZIP_SOURCE_SEEK:

@@ -1,12 +1,14 @@
-// ZipInput and ZipOutput: Tenon's files as libzip's sources, so that archives are read from a SeekableReader and
-// written through an AtomicFile. Private to npz.
+// ZipInput and ZipOutput: Tenon's files as libzip's sources, so that archives are read from a
+// SeekableReader and written through an AtomicFile. Private to npz.
 //
 //   ZipInput input(reader);
-//   input.zip();                              // the zip_t, open for reading
-//   uint64_t n = input.last_read_offset();    // where the last read began: how stored members are found for mapping
+//   input.zip();               // the zip_t, open for reading
+//   input.last_read_offset();  // where libzip read last: so stored members are found for mapping
 //
-// C++ exceptions do not cross libzip: they are kept and rethrown by rethrow(). Ownership: both borrow what they are made from; zip_t
-// belongs to them. Thread safety: one thread at a time.
+// C++ exceptions do not cross libzip: they are kept and thrown again by rethrow() and finish().
+//
+// - Ownership: both borrow what they are made from and own the zip_t.
+// - Thread safety: one thread at a time.
 #ifndef TENON_INTEROP_ZIP_SOURCE_H_
 #define TENON_INTEROP_ZIP_SOURCE_H_
 

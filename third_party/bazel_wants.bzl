@@ -60,8 +60,26 @@ _archive = repository_rule(
     attrs = {"urls": attr.string_list(), "sha256": attr.string()},
 )
 
+# The @platforms inside Debian's Bazel is too old for the pinned archives' BUILD files.
+def _platforms_impl(rctx):
+    embedded = rctx.path("/usr/share/bazel/platforms")
+    if rctx.os.environ.get("TENON_DEPS") != "download" and embedded.exists:
+        for child in embedded.readdir():
+            rctx.symlink(child, child.basename)
+    else:
+        _archive_impl(rctx)
+
+_platforms = repository_rule(
+    implementation = _platforms_impl,
+    attrs = {"urls": attr.string_list(), "sha256": attr.string()},
+    environ = ["TENON_DEPS"],
+    local = True,
+)
+
 def bazel_wants():
     if not native.bazel_version:
+        if not native.existing_rule("platforms"):
+            _platforms(name = "platforms", **PINS["platforms"])
         if not native.existing_rule("rules_java"):
             _rules_java(name = "rules_java")
         if not native.existing_rule("remote_coverage_tools"):

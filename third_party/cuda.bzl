@@ -124,7 +124,7 @@ filegroup(name = "stamp")
 def _default_archs(version):
     # CUDA 13 dropped everything older than 7.5.
     oldest = "compute_75" if int(version.split(".")[0]) >= 13 else "compute_70"
-    return [oldest, "sm_80", "sm_90", "compute_90"]
+    return [oldest, "sm_80", "sm_90"]
 
 def _impl(rctx):
     env = rctx.os.environ

@@ -33,6 +33,7 @@ _MAKE = [
     "USE_LOCKING=1",
     "USE_OPENMP=0",
     "DYNAMIC_ARCH=1",
+    "TARGET=GENERIC",  # what is not chosen at run time; else this machine's
     "NO_LAPACK=1",
     "NO_LAPACKE=1",
     "NOFORTRAN=1",

@@ -72,11 +72,13 @@ TENON_INLINE T Scale(T x, T k) {
 TENON_INLINE float ExpReduced(float r) {
   return Poly(r, 1.37805939e-3f, 8.37312452e-3f, 4.16695364e-2f, 1.66664720e-1f, 4.99999851e-1f, 1.0f, 1.0f);
 }
-TENON_INLINE double ExpReduced(double r) {
+// The same less 1.
+TENON_INLINE double Expm1Reduced(double r) {
   const double tail = Poly(r, 1 / 6227020800.0, 1 / 479001600.0, 1 / 39916800.0, 1 / 3628800.0, 1 / 362880.0, 1 / 40320.0,
                            1 / 5040.0, 1 / 720.0, 1 / 120.0, 1 / 24.0, 1 / 6.0, 0.5);
-  return Mad(tail * r, r, r) + 1.0;
+  return Mad(tail * r, r, r);
 }
+TENON_INLINE double ExpReduced(double r) { return Expm1Reduced(r) + 1.0; }
 
 struct Exp {
   static TENON_INLINE float Do(float x) {
@@ -152,7 +154,7 @@ struct Log {
   }
 };
 
-// Cephes: an odd polynomial (f32) or rational function (f64) near 0, an exponential elsewhere.
+// f32: Cephes' odd polynomial near 0, an exponential elsewhere. f64: e / (e + 2) with e = exp(2x) - 1.
 struct Tanh {
   static TENON_INLINE float Do(float x) {
     const float t = std::fabs(x);
@@ -162,13 +164,12 @@ struct Tanh {
     return t < 0.625f ? (x == 0 ? x : near) : std::copysign(t > 10.0f ? 1.0f : far, x);
   }
   static TENON_INLINE double Do(double x) {
-    const double t = std::fabs(x);
-    const double z = x * x;
-    const double p = Poly(z, -9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3);
-    const double q = Poly(z, 1.0, 1.12811678491632931402e2, 2.23548839060100448583e3, 4.84406304325125486048e3);
-    const double near = Mad(x * z, p / q, x);
-    const double far = 1.0 - 2.0 / (Exp::Do(t + t) + 1.0);
-    return t < 0.625 ? (x == 0 ? x : near) : std::copysign(t > 22.0 ? 1.0 : far, x);
+    const double t = std::fabs(x) > 22.0 ? 22.0 : std::fabs(x);  // 1 from there on; NaN stays
+    const double k = Nearest(t * (2 * 1.44269504088896338700));
+    const double r = Mad(k, -1.90821492927058770002e-10, Mad(k, -6.93147180369123816490e-01, t + t));
+    const double power = PowerOfTwo(k);
+    const double e = Mad(power, Expm1Reduced(r), power - 1.0);
+    return x == 0 ? x : std::copysign(e / (e + 2.0), x);
   }
 };
 
@@ -281,7 +282,8 @@ struct Asinh {
 struct Acosh {
   static TENON_INLINE float Do(float v) {
     const double x = v;
-    return static_cast<float>(Log::Do(x + std::sqrt((x - 1.0) * (x + 1.0))));  // NaN below 1 by the root
+    const double y = Log::Do(x + std::sqrt((x - 1.0) * (x + 1.0)));
+    return static_cast<float>(x < 1.0 ? std::numeric_limits<double>::quiet_NaN() : y);
   }
 };
 struct Atanh {

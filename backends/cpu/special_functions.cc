@@ -7,8 +7,6 @@
 namespace tenon_cpu {
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
-
 template <class... More>
 double Poly(double x, double highest, More... more) {
   double r = highest;
@@ -45,6 +43,13 @@ double NormalQuantile(double q, double tail) {
   return q < 0 ? -x : x;
 }
 
+// The asymptotic series of psi for x >= 10.
+long double DigammaSeries(long double x) {
+  const long double w = 1 / (x * x);
+  return logl(x) - 0.5L / x -
+         w * (1 / 12.0L - w * (1 / 120.0L - w * (1 / 252.0L - w * (1 / 240.0L - w * (1 / 132.0L - w * (691 / 32760.0L - w / 12))))));
+}
+
 }  // namespace
 
 double ErfInverse(double x) {
@@ -59,40 +64,38 @@ double LogGamma(double x) {
   return lgamma_r(x, &sign);
 }
 
-// Reflection below 0, the recurrence psi(x + 1) = psi(x) + 1/x, near the zero at 1.46 the rational function of
-// Boost (digamma_imp_1_2, error 1.5e-18), else the asymptotic series.
+// Below 0 by reflection, in long double, since two large terms may nearly cancel. Above: the recurrence psi(x + 1) =
+// psi(x) + 1/x, near the zero at 1.46 the rational function of Boost (digamma_imp_1_2, error 1.5e-18), else the
+// asymptotic series.
 double Digamma(double x) {
   if (x == 0) return -copysign(std::numeric_limits<double>::infinity(), x);
-  double sum = 0;
   if (x < 0) {
     if (floor(x) == x) return std::numeric_limits<double>::quiet_NaN();  // a pole, or -inf
-    double fraction = x - floor(x);
-    if (fraction > 0.5) fraction -= 1;
-    const double reflected = fabs(fraction) == 0.5 ? 0.0 : kPi / tan(kPi * fraction);
-    return Digamma(1 - x) - reflected;
+    const long double pi = 3.14159265358979323846264338327950288L;
+    const long double fraction = x - rint(x);  // exact
+    const long double reflected = fabsl(fraction) == 0.5L ? 0.0L : pi / tanl(pi * fraction);
+    long double sum = -reflected, z = 1 - static_cast<long double>(x);
+    for (; z < 16; z += 1) sum -= 1 / z;
+    return static_cast<double>(sum + DigammaSeries(z));
   }
-  if (x < 10) {
-    while (x > 2) {
-      x -= 1;
-      sum += 1 / x;
-    }
-    while (x < 1) {
-      sum -= 1 / x;
-      x += 1;
-    }
-    const double g = ((x - 1569415565.0 / 1073741824.0) - (381566830.0 / 1073741824.0) / 1073741824.0) -
-                     0.9016312093258695918615325266959189453125e-19;
-    const double t = x - 1;
-    const double r = Poly(t, -0.0020713321167745952, -0.045251321448739056, -0.28919126444774784, -0.65031853770896507,
-                          -0.32555031186804491, 0.25479851061131551) /
-                     Poly(t, -0.55789841321675513e-6, 0.0021284987017821144, 0.054151797245674225, 0.43593529692665969,
-                          1.4606242909763515, 2.0767117023730469, 1.0);
-    return sum + (g * 0.99558162689208984 + g * r);
+  if (x >= 10) return static_cast<double>(DigammaSeries(static_cast<long double>(x)));
+  double sum = 0;
+  while (x > 2) {
+    x -= 1;
+    sum += 1 / x;
   }
-  if (x > 1e17) return log(x);
-  const double w = 1 / (x * x);
-  return log(x) - 0.5 / x -
-         w * (1 / 12.0 - w * (1 / 120.0 - w * (1 / 252.0 - w * (1 / 240.0 - w * (1 / 132.0 - w * (691 / 32760.0 - w / 12.0))))));
+  while (x < 1) {
+    sum -= 1 / x;
+    x += 1;
+  }
+  const double g = ((x - 1569415565.0 / 1073741824.0) - (381566830.0 / 1073741824.0) / 1073741824.0) -
+                   0.9016312093258695918615325266959189453125e-19;
+  const double t = x - 1;
+  const double r = Poly(t, -0.0020713321167745952, -0.045251321448739056, -0.28919126444774784, -0.65031853770896507,
+                        -0.32555031186804491, 0.25479851061131551) /
+                   Poly(t, -0.55789841321675513e-6, 0.0021284987017821144, 0.054151797245674225, 0.43593529692665969,
+                        1.4606242909763515, 2.0767117023730469, 1.0);
+  return sum + (g * 0.99558162689208984 + g * r);
 }
 
 }  // namespace tenon_cpu

@@ -1,7 +1,8 @@
 /* tenon_kit_philox.h -- Philox4x32-10, the counter-based generator behind TENON_OP_PHILOX.
  *
- * Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011; constants as there.
- * Pure: the same counter and key give the same bits on every device, in any order. C99 and C++17. */
+ * Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011;
+ * constants as there. Pure: the same counter and key give the same bits on every device, in any
+ * order. C99 and C++17. */
 #ifndef TENON_KIT_PHILOX_H_
 #define TENON_KIT_PHILOX_H_
 

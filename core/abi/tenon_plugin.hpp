@@ -1,9 +1,11 @@
-// tenon_plugin.hpp -- what a backend written in C++ wants: no exception may cross the ABI, and handles that own.
+// tenon_plugin.hpp -- what a backend written in C++ wants: no exception may cross the ABI, and
+// handles that own.
 //
-//   TenonStatus mem_alloc(TenonDevice device, uint64_t bytes, TenonBuffer* buffer, TenonError* error) noexcept {
+//   TenonStatus mem_alloc(TenonDevice device, uint64_t bytes, TenonBuffer* buffer, TenonError*
+//   error) noexcept {
 //     return tenon::plugin::guard(error, [&] {
-//       if (bytes > limit) throw tenon::plugin::Failure(TENON_OUT_OF_MEMORY, "mydevice: " + std::to_string(bytes) + " bytes");
-//       *buffer = tenon::plugin::to_handle(new Region(bytes));
+//       if (bytes > limit) throw tenon::plugin::Failure(TENON_OUT_OF_MEMORY, "mydevice: " +
+//       std::to_string(bytes) + " bytes"); *buffer = tenon::plugin::to_handle(new Region(bytes));
 //     });
 //   }
 //
@@ -24,68 +26,69 @@
 namespace tenon {
 namespace plugin __attribute__((visibility("hidden"))) {
 
-// An error on its way to the nearest guard.
-class Failure : public std::exception {
- public:
-  Failure(TenonStatus code, std::string message) : code_(code), message_(std::move(message)) {}
-  TenonStatus code() const { return code_; }
-  const char* what() const noexcept override { return message_.c_str(); }
+  // An error on its way to the nearest guard.
+  class Failure : public std::exception {
+   public:
+    Failure(TenonStatus code, std::string message) : code_(code), message_(std::move(message)) {}
+    TenonStatus code() const { return code_; }
+    const char* what() const noexcept override { return message_.c_str(); }
 
- private:
-  TenonStatus code_;
-  std::string message_;
-};
+   private:
+    TenonStatus code_;
+    std::string message_;
+  };
 
-// Runs `body` (returning void or TenonStatus) and turns what it throws into a status with a message.
-template <class Body>
-TenonStatus guard(TenonError* error, Body&& body) noexcept {
-  try {
-    if constexpr (std::is_void_v<decltype(body())>) {
-      body();
-      return TENON_OK;
-    } else {
-      return body();
+  // Runs `body` (returning void or TenonStatus) and turns what it throws into a status with a
+  // message.
+  template <class Body>
+  TenonStatus guard(TenonError * error, Body && body) noexcept {
+    try {
+      if constexpr (std::is_void_v<decltype(body())>) {
+        body();
+        return TENON_OK;
+      } else {
+        return body();
+      }
+    } catch (const Failure& failure) {
+      return tenon_fail(error, failure.code(), "%s", failure.what());
+    } catch (const std::bad_alloc&) {
+      return tenon_fail(error, TENON_OUT_OF_MEMORY, "no host memory left");
+    } catch (const std::exception& exception) {
+      return tenon_fail(error, TENON_INTERNAL, "%s", exception.what());
+    } catch (...) {
+      return tenon_fail(error, TENON_INTERNAL, "an exception of unknown type");
     }
-  } catch (const Failure& failure) {
-    return tenon_fail(error, failure.code(), "%s", failure.what());
-  } catch (const std::bad_alloc&) {
-    return tenon_fail(error, TENON_OUT_OF_MEMORY, "no host memory left");
-  } catch (const std::exception& exception) {
-    return tenon_fail(error, TENON_INTERNAL, "%s", exception.what());
-  } catch (...) {
-    return tenon_fail(error, TENON_INTERNAL, "an exception of unknown type");
   }
-}
 
-template <class T>
-std::uint64_t to_handle(T* object) noexcept {
-  return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(object));
-}
-
-template <class T>
-T* from_handle(std::uint64_t handle) noexcept {
-  return reinterpret_cast<T*>(static_cast<std::uintptr_t>(handle));
-}
-
-// Memory from the host's allocator, given back at the end of the scope. Throws std::bad_alloc.
-class HostMemory {
- public:
-  HostMemory(const TenonHost& host, std::uint64_t bytes, std::uint64_t align)
-      : host_(&host), data_(host.host_alloc(host.ctx, bytes, align)) {
-    if (data_ == nullptr) throw std::bad_alloc();
+  template <class T>
+  std::uint64_t to_handle(T * object) noexcept {
+    return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(object));
   }
-  HostMemory(const HostMemory&) = delete;
-  HostMemory& operator=(const HostMemory&) = delete;
-  ~HostMemory() { host_->host_free(host_->ctx, data_); }
 
-  void* data() const { return data_; }
+  template <class T>
+  T* from_handle(std::uint64_t handle) noexcept {
+    return reinterpret_cast<T*>(static_cast<std::uintptr_t>(handle));
+  }
 
- private:
-  const TenonHost* host_;
-  void* data_;
-};
+  // Memory from the host's allocator, given back at the end of the scope. Throws std::bad_alloc.
+  class HostMemory {
+   public:
+    HostMemory(const TenonHost& host, std::uint64_t bytes, std::uint64_t align)
+        : host_(&host), data_(host.host_alloc(host.ctx, bytes, align)) {
+      if (data_ == nullptr) throw std::bad_alloc();
+    }
+    HostMemory(const HostMemory&) = delete;
+    HostMemory& operator=(const HostMemory&) = delete;
+    ~HostMemory() { host_->host_free(host_->ctx, data_); }
 
-}  // namespace plugin
+    void* data() const { return data_; }
+
+   private:
+    const TenonHost* host_;
+    void* data_;
+  };
+
+}  // namespace )
 }  // namespace tenon
 
 #endif  // TENON_PLUGIN_HPP_

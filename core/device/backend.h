@@ -44,6 +44,8 @@ std::vector<DeviceState*> opened_devices();
 DeviceState* host_device() noexcept;
 
 std::string_view status_name(TenonStatus status);
+[[noreturn, gnu::cold]] void throw_status(DeviceState& device, std::string_view operation, TenonStatus status,
+                                          std::string_view message);
 
 }  // namespace tenon
 

@@ -11,8 +11,6 @@
 #include <cstdlib>
 #include <mutex>
 
-#include "tenon/device/fork.h"
-#include "tenon/device/pool_fork.h"
 #include "tenon/device/spin_lock.h"
 
 namespace tenon {
@@ -122,6 +120,20 @@ void* worker(void* argument) {
   return nullptr;
 }
 
+// The workers do not come along into a child, nor does the thread whose job they may have shared.
+void install_fork_handlers() {
+  static const int installed = pthread_atfork(
+      [] { start_mutex.lock(); }, [] { start_mutex.unlock(); },
+      [] {
+        started.store(0);
+        sleepers.store(0);
+        gate.store(0);
+        busy.store(false);
+        start_mutex.unlock();
+      });
+  (void)installed;
+}
+
 void start_workers(int count) {
   if (started.load(std::memory_order_acquire) >= count) return;
   install_fork_handlers();
@@ -196,18 +208,4 @@ void parallel_for(int64_t n, int64_t grain, void (*fn)(void* arg, int64_t begin,
   busy.store(false, std::memory_order_release);
 }
 
-namespace detail {
-
-void pool_before_fork() { start_mutex.lock(); }
-void pool_after_fork_in_parent() { start_mutex.unlock(); }
-void pool_after_fork_in_child() {
-  // The workers did not come along, nor did the thread whose job they may have shared.
-  started.store(0);
-  sleepers.store(0);
-  gate.store(0);
-  busy.store(false);
-  start_mutex.unlock();
-}
-
-}  // namespace detail
 }  // namespace tenon

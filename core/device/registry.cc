@@ -41,13 +41,25 @@ Registry::Registry(LoaderSettings settings) : settings_(std::move(settings)) {
   }
 }
 
+Registry::~Registry() {
+  for (auto& [name, backend] : winners_) delete backend;
+}
+
+namespace {
+constinit std::atomic<Registry*> global_registry{nullptr};
+}  // namespace
+
 Registry& Registry::global() {
   static Registry* registry = [] {
     install_fork_handlers();
-    return new Registry(settings_from_environment());  // leaked: plugins may call back until the very end
+    auto* made = new Registry(settings_from_environment());  // leaked: plugins may call back until the very end
+    global_registry.store(made);
+    return made;
   }();
   return *registry;
 }
+
+Registry* Registry::existing() { return global_registry.load(); }
 
 Registry::Candidate* Registry::add(Origin origin, std::string name, std::string path, TenonEntryFn entry) {
   auto candidate = std::make_unique<Candidate>();
@@ -230,7 +242,7 @@ void Registry::load(Candidate& candidate) {
       std::lock_guard<std::mutex> lock(mutex_);
       // Between the look above and here another thread may have been faster: the first stays.
       if (backend && winners_.try_emplace(report.name, backend.get()).second) {
-        backend.release();  // leaked, like all that plugins know of
+        backend.release();
       } else if (backend) {
         report.state = BackendReport::State::kShadowed;
         report.reason = "registered by another thread at the same time";

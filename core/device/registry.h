@@ -3,7 +3,7 @@
 // Listing reads directory entries only; a plugin is loaded when its name is first asked for, or when all are
 // (devices(), backend_reports()). Nothing that a plugin does wrong is fatal: its candidate ends with a reason. The
 // first candidate of a name that passes every check wins; later ones are shadowed. The registry's lock is held
-// neither in dlopen nor in a plugin. Never destroyed.
+// neither in dlopen nor in a plugin.
 #ifndef TENON_DEVICE_REGISTRY_H_
 #define TENON_DEVICE_REGISTRY_H_
 
@@ -22,7 +22,9 @@ namespace tenon {
 class Registry {
  public:
   explicit Registry(LoaderSettings settings);
+  ~Registry();  // for tests that open no device of it; the global one stays
   static Registry& global();
+  static Registry* existing();  // global(), if it is there already
 
   // Loads what is needed to answer; nullptr if no sound backend has that name.
   Backend* find(std::string_view name);

@@ -104,7 +104,7 @@ Stream::Stream(Device device) {
   check_usable(state, "Stream");
   state_ = std::shared_ptr<StreamState>(&state.streams->take_stream(),
                                         [](StreamState* s) { s->device.streams->give_stream(*s); });
-  state_->owner = state_;
+  state_->self = state_;
 }
 
 Stream Stream::default_of(Device device) {
@@ -115,7 +115,7 @@ Stream Stream::default_of(Device device) {
 Stream Stream::current(Device device) {
   StreamState& state = current_stream(device.state());
   if (&state == device.state().default_stream) return default_of(device);
-  return Stream(state.owner.lock());  // alive: a StreamScope of this thread holds it
+  return Stream(state.self.lock());  // alive: a StreamScope of this thread holds it
 }
 
 Device Stream::device() const { return Device(state_->device); }

@@ -36,7 +36,7 @@ class StreamState {
   const char* ring[kRing] = {};
   uint64_t launches = 0;
   uint32_t slot = 0;  // of its device: 0 the default stream, and every stream of a synchronous device
-  std::weak_ptr<StreamState> owner;  // what the Stream handles of a pooled stream share
+  std::weak_ptr<StreamState> self;  // what the Stream handles of a pooled stream share
 };
 
 class Event {

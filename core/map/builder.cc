@@ -78,7 +78,8 @@ uint64_t convert(double value, DType dtype) {
     } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
       return bits_of(static_cast<T>(value));
     } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
-      return bits_of(T(static_cast<float>(value)));
+      // One rounding, as the ABI's CAST.
+      return std::is_same_v<T, Half> ? tenon_f64_to_f16(value) : tenon_f64_to_bf16(value);
     } else {
       fail(ErrorCode::kDType, "map", "programs do not compute in ", dtype_name(dtype));
     }
@@ -164,7 +165,7 @@ Value Builder::emit(uint16_t op, DType dtype, Value a, Value b, Value c) {
   const int arity = opcode_arity(op);
   const Value operands[3] = {a, b, c};
   for (int k = 0; k < arity; ++k) {
-    if (!operands[k] || &operands[k].builder() != this) {
+    if (!operands[k].defined() || &operands[k].builder() != this) {
       fail(ErrorCode::kInvalidArgument, opcode_name(op), "operand ", k, " belongs to another recording");
     }
   }
@@ -263,7 +264,7 @@ Program Builder::finish(std::span<const Value> outputs) const {
     }
   };
   for (const Value& v : outputs) {
-    if (!v || &v.builder() != this) {
+    if (!v.defined() || &v.builder() != this) {
       fail(ErrorCode::kInvalidArgument, "map", "an output of a program belongs to another recording");
     }
     mark(v.id());
@@ -315,7 +316,7 @@ std::vector<Value> Builder::inline_program(const Program& program, std::span<con
                                            std::span<const Value> scalars, std::span<const Value> substitute) {
   std::vector<Value> values(program.code.size());
   for (size_t id = 0; id < program.code.size(); ++id) {
-    if (id < substitute.size() && substitute[id]) {
+    if (id < substitute.size() && substitute[id].defined()) {
       values[id] = substitute[id];
       continue;
     }
@@ -334,7 +335,7 @@ std::vector<Value> Builder::inline_program(const Program& program, std::span<con
   }
   for (const Slope& s : program.slopes) {
     // Where the result was substituted it is a new independent value: its slope belongs to whoever made it.
-    if (s.result < substitute.size() && substitute[s.result]) continue;
+    if (s.result < substitute.size() && substitute[s.result].defined()) continue;
     add_slope(values[s.result], values[s.operand], values[s.slope]);
   }
   return values;

@@ -29,7 +29,7 @@ class Value {
   Builder& builder() const { return *builder_; }
   ValueId id() const { return id_; }
   DType dtype() const;
-  explicit operator bool() const { return builder_ != nullptr; }
+  bool defined() const { return builder_ != nullptr; }  // not operator bool: !v records a NOT
   friend bool same(Value a, Value b) { return a.builder_ == b.builder_ && a.id_ == b.id_; }
 
  private:

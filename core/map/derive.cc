@@ -16,7 +16,7 @@ struct Term {
 // More guards than this on one value are folded into one unguarded sum, so that programs stay short.
 constexpr size_t kMaxTerms = 4;
 
-Value materialize(const Term& t) { return t.guard ? select(t.guard, t.value, 0.0) : t.value; }
+Value materialize(const Term& t) { return t.guard.defined() ? select(t.guard, t.value, 0.0) : t.value; }
 
 bool negates(Value a, Value b) {
   const TenonInstr &ia = a.builder().instr(a), &ib = b.builder().instr(b);
@@ -119,11 +119,11 @@ class ReverseSweep {
     if (!active_[id]) return;
     std::vector<Term>& terms = gradients_[id];
     for (Term& t : terms) {
-      if (!t.guard && !term.guard) {
+      if (!t.guard.defined() && !term.guard.defined()) {
         t.value = t.value + term.value;
         return;
       }
-      if (!t.guard || !term.guard) continue;
+      if (!t.guard.defined() || !term.guard.defined()) continue;
       if (same(t.guard, term.guard)) {
         t.value = t.value + term.value;
         return;
@@ -142,7 +142,7 @@ class ReverseSweep {
   }
 
   void add_guarded(ValueId id, const Term& term, Value condition, Value value) {
-    add(id, {term.guard ? term.guard & condition : condition, value});
+    add(id, {term.guard.defined() ? term.guard & condition : condition, value});
   }
 
   void propagate(ValueId id) {
@@ -267,7 +267,8 @@ class ReverseSweep {
 
 }  // namespace
 
-Gradient derive(const Program& program, uint64_t needed) {
+Gradient derive(const Program& program, uint64_t needed, bool outputs_at_hand) {
+  if (!outputs_at_hand) return ReverseSweep(program, needed, false).finish();
   // Written in the outputs alone, if that can be; else from the inputs.
   Gradient from_outputs = ReverseSweep(program, needed, true).finish();
   bool outputs_only = true;

@@ -36,8 +36,8 @@ struct Gradient {
 };
 
 // `needed` has bit i set for every input whose gradient is wanted (floating ones; others are ignored). Scalars keep
-// their slots. Throws kUnsupported if an opcode on the way has no derivative rule (DIGAMMA).
-Gradient derive(const Program& program, uint64_t needed);
+// their slots. `outputs_at_hand` false: the outputs were not kept, so the gradient is written in the inputs. Throws kUnsupported if an opcode on the way has no derivative rule (DIGAMMA).
+Gradient derive(const Program& program, uint64_t needed, bool outputs_at_hand = true);
 
 }  // namespace tenon::map
 

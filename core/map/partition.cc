@@ -15,12 +15,13 @@ struct Plan {
   bool reduces = false;           // the reducers and the epilogue
 };
 
-// Values divide into leaves (inputs, scalars, constants, the index), which every part that wants them fetches
-// anew, and nodes, which one part computes and others get through a temporary. The nodes stay in the program's
-// order; a part is an interval of them.
+// Values divide into leaves (inputs, scalars, constants, the index), which every part that wants
+// them fetches anew, and nodes, which one part computes and others get through a temporary. The
+// nodes stay in the program's order; a part is an interval of them.
 class Partitioner {
  public:
-  Partitioner(const Kernel& kernel, const Limits& limits) : kernel_(kernel), program_(kernel.program), limits_(limits) {
+  Partitioner(const Kernel& kernel, const Limits& limits)
+      : kernel_(kernel), program_(kernel.program), limits_(limits) {
     find_nodes();
     output_plan_.assign(kernel.is_reduction() ? 0 : program_.outputs.size(), kNone);
   }
@@ -38,9 +39,9 @@ class Partitioner {
   static constexpr size_t kNone = ~size_t{0};
 
   struct Needs {
-    std::set<uint64_t> inputs, scalars;   // numbers
-    std::set<ValueId> temporaries, other;  // read from a temporary; CONST and INDEX
-    size_t written = 0;                    // temporaries and outputs
+    std::set<uint64_t> inputs, scalars, epilogue_scalars;  // numbers
+    std::set<ValueId> temporaries, other;                  // read from a temporary; CONST and INDEX
+    size_t written = 0;                                    // temporaries and outputs
   };
 
   const TenonInstr& instr(size_t value) const { return program_.code[value]; }
@@ -74,17 +75,13 @@ class Partitioner {
     position_.assign(count, kNone);
     last_use_.assign(count, 0);
     for (size_t i = 0; i < count; ++i) {
-      bool node = alive[i];
-      switch (instr(i).op) {
-        // An input that is an output as well is read early, before another output overwrites it.
-        case TENON_OP_INPUT: node = alive[i] && root[i] && !kernel_.is_reduction(); break;
-        // Three slots may meet in one instruction.
-        case TENON_OP_SCALAR: node = alive[i] && limits_.max_scalars < 3; break;
-        case TENON_OP_CONST:
-        case TENON_OP_INDEX: node = false; break;
-        default: break;
-      }
-      if (!node) continue;
+      // An input that is an output as well is a node, so as to be read before another output
+      // overwrites it; a scalar if three that meet in one instruction are too many.
+      const uint16_t op = instr(i).op;
+      const bool leaf = op == TENON_OP_CONST || op == TENON_OP_INDEX ||
+                        (op == TENON_OP_SCALAR && limits_.max_scalars >= 3) ||
+                        (op == TENON_OP_INPUT && (!root[i] || kernel_.is_reduction()));
+      if (!alive[i] || leaf) continue;
       position_[i] = nodes_.size();
       for (ValueId operand : operands(static_cast<ValueId>(i))) last_use_[operand] = position_[i];
       nodes_.push_back(static_cast<ValueId>(i));
@@ -119,7 +116,8 @@ class Partitioner {
   }
 
   size_t instructions(const Needs& needs, size_t begin, size_t end) const {
-    size_t count = needs.inputs.size() + needs.scalars.size() + needs.temporaries.size() + needs.other.size();
+    size_t count =
+        needs.inputs.size() + needs.scalars.size() + needs.temporaries.size() + needs.other.size();
     for (size_t i = begin; i < end; ++i) {  // leaves that are nodes were counted already
       const uint16_t op = instr(nodes_[i]).op;
       if (op != TENON_OP_INPUT && op != TENON_OP_SCALAR) ++count;
@@ -127,9 +125,16 @@ class Partitioner {
     return count;
   }
 
+  std::set<uint64_t> slots(const Needs& needs) const {
+    std::set<uint64_t> result = needs.scalars;
+    result.insert(needs.epilogue_scalars.begin(), needs.epilogue_scalars.end());
+    return result;
+  }
+
   bool within_limits(const Needs& needs, size_t begin, size_t end) const {
     return needs.inputs.size() + needs.temporaries.size() + needs.written <= limits_.max_operands &&
-           needs.scalars.size() <= limits_.max_scalars && instructions(needs, begin, end) <= limits_.max_instructions;
+           slots(needs).size() <= limits_.max_scalars &&
+           instructions(needs, begin, end) <= limits_.max_instructions;
   }
 
   // Whether node `at` of `plan` is wanted outside of it.
@@ -154,21 +159,23 @@ class Partitioner {
       needs.written += needs_temporary(plan, plan_number, i);
     }
     auto deliver = [&](ValueId value) {
-      if (is_leaf(value) || position_[value] < plan.begin || position_[value] >= plan.end) fetch(value, &needs);
+      if (is_leaf(value) || position_[value] < plan.begin || position_[value] >= plan.end)
+        fetch(value, &needs);
     };
     for (uint32_t output : plan.outputs) deliver(static_cast<ValueId>(program_.outputs[output]));
     needs.written += plan.outputs.size();
     if (plan.reduces) {
       for (ValueId value : reducer_values()) deliver(value);
       for (const TenonInstr& t : kernel_.epilogue.code) {
-        if (t.op == TENON_OP_SCALAR) needs.scalars.insert(t.imm);
+        if (t.op == TENON_OP_SCALAR) needs.epilogue_scalars.insert(t.imm);
       }
       needs.written += kernel_.epilogue.outputs.size();
     }
     return needs;
   }
 
-  // Takes as many nodes as fit, then goes back by up to half of them to where fewest values cross the cut.
+  // Takes as many nodes as fit, then goes back by up to half of them to where fewest values cross
+  // the cut.
   size_t end_of_part(size_t begin) const {
     Needs needs;
     std::vector<std::pair<size_t, size_t>> candidates;  // end, values that cross
@@ -177,7 +184,8 @@ class Partitioner {
       ++needs.written;
       std::set<ValueId> finished;
       for (ValueId operand : operands(nodes_[at])) {
-        if (!is_leaf(operand) && position_[operand] >= begin && last_use_[operand] == at) finished.insert(operand);
+        if (!is_leaf(operand) && position_[operand] >= begin && last_use_[operand] == at)
+          finished.insert(operand);
       }
       needs.written -= finished.size();
       if (within_limits(needs, begin, at + 1)) candidates.emplace_back(at + 1, needs.written);
@@ -202,9 +210,10 @@ class Partitioner {
           return;
         }
         if (begin == nodes_.size()) {
-          fail(ErrorCode::kUnsupported, kernel_.name, "a reduction of ", kernel_.reducers.size(), " values into ",
-               kernel_.epilogue.outputs.size(), " outputs exceeds this device's limits (", limits_.max_operands,
-               " operands, ", limits_.max_instructions, " instructions, ", limits_.max_scalars,
+          fail(ErrorCode::kUnsupported, kernel_.name, "a reduction of ", kernel_.reducers.size(),
+               " values into ", kernel_.epilogue.outputs.size(),
+               " outputs exceeds this device's limits (", limits_.max_operands, " operands, ",
+               limits_.max_instructions, " instructions, ", limits_.max_scalars,
                " scalars); reduce in several calls");
         }
       }
@@ -215,8 +224,9 @@ class Partitioner {
     }
   }
 
-  // An output may be the memory of any input, so none is written before the last part that reads an input.
-  // Preferably the part that computes a value also delivers it; else a later part with room copies it.
+  // An output may be the memory of any input, so none is written before the last part that reads an
+  // input. Preferably the part that computes a value also delivers it; else a later part with room
+  // copies it.
   void place_outputs() {
     size_t first_allowed = 0;
     for (size_t p = 0; p < plans_.size(); ++p) {
@@ -269,20 +279,25 @@ class Partitioner {
     };
 
     std::vector<ValueId> of_input(program_.inputs.size());
-    for (uint64_t i : needs.inputs) of_input[i] = input({false, static_cast<uint32_t>(i)}, program_.inputs[i]);
+    for (uint64_t i : needs.inputs)
+      of_input[i] = input({false, static_cast<uint32_t>(i)}, program_.inputs[i]);
     for (ValueId value : needs.temporaries) {
-      renumbered[value] = input({true, static_cast<uint32_t>(temporary_[value])}, static_cast<DType>(instr(value).dtype));
+      renumbered[value] = input({true, static_cast<uint32_t>(temporary_[value])},
+                                static_cast<DType>(instr(value).dtype));
     }
     std::vector<uint32_t> slot(kernel_.scalar_count());
-    for (uint64_t i : needs.scalars) {
+    for (uint64_t i : slots(needs)) {
       slot[i] = static_cast<uint32_t>(part.scalars.size());
       part.scalars.push_back(static_cast<uint32_t>(i));
-      p.scalars.push_back(i < program_.scalars.size() ? program_.scalars[i] : kernel_.epilogue.scalars[i]);
+      p.scalars.push_back(i < program_.scalars.size() ? program_.scalars[i]
+                                                      : kernel_.epilogue.scalars[i]);
     }
     for (size_t i = 0; i < program_.code.size(); ++i) {
-      if (instr(i).op == TENON_OP_INPUT && needs.inputs.contains(instr(i).imm) && renumbered[i] == kNoValue) {
+      if (instr(i).op == TENON_OP_INPUT && needs.inputs.contains(instr(i).imm) &&
+          renumbered[i] == kNoValue) {
         renumbered[i] = of_input[instr(i).imm];
-      } else if (instr(i).op == TENON_OP_SCALAR && needs.scalars.contains(instr(i).imm) && renumbered[i] == kNoValue) {
+      } else if (instr(i).op == TENON_OP_SCALAR && needs.scalars.contains(instr(i).imm) &&
+                 renumbered[i] == kNoValue) {
         TenonInstr t = instr(i);
         t.imm = slot[t.imm];
         renumbered[i] = append(t);
@@ -291,7 +306,8 @@ class Partitioner {
     // Constants, the index and the nodes in the program's order.
     for (size_t i = 0; i < program_.code.size(); ++i) {
       const bool here = !is_leaf(i) && position_[i] >= plan.begin && position_[i] < plan.end;
-      if (renumbered[i] != kNoValue || !(here || needs.other.contains(static_cast<ValueId>(i)))) continue;
+      if (renumbered[i] != kNoValue || !(here || needs.other.contains(static_cast<ValueId>(i))))
+        continue;
       TenonInstr t = instr(i);
       ValueId* fields[] = {&t.a, &t.b, &t.c};
       for (int k = 0; k < opcode_arity(t.op); ++k) *fields[k] = renumbered[*fields[k]];
@@ -314,7 +330,8 @@ class Partitioner {
     return part;
   }
 
-  void write_reduction(Part* part, const std::vector<ValueId>& renumbered, const std::vector<uint32_t>& slot) const {
+  void write_reduction(Part* part, const std::vector<ValueId>& renumbered,
+                       const std::vector<uint32_t>& slot) const {
     part->kernel.reducers = kernel_.reducers;
     for (TenonReducer& r : part->kernel.reducers) {
       r.value = renumbered[r.value];
@@ -325,7 +342,8 @@ class Partitioner {
     for (TenonInstr& t : part->kernel.epilogue.code) {
       if (t.op == TENON_OP_SCALAR) t.imm = slot[t.imm];
     }
-    for (uint32_t i = 0; i < kernel_.epilogue.outputs.size(); ++i) part->outputs.push_back({false, i});
+    for (uint32_t i = 0; i < kernel_.epilogue.outputs.size(); ++i)
+      part->outputs.push_back({false, i});
   }
 
   const Kernel& kernel_;
@@ -333,14 +351,16 @@ class Partitioner {
   const Limits limits_;
   std::vector<ValueId> nodes_;
   std::vector<size_t> position_;  // of a value among the nodes; kNone: a leaf
-  std::vector<size_t> last_use_;  // position of the last node that reads a value; nodes_.size(): an output
+  std::vector<size_t>
+      last_use_;  // position of the last node that reads a value; nodes_.size(): an output
   std::vector<Plan> plans_;
   std::vector<size_t> output_plan_;  // which plan delivers an output
   std::vector<size_t> temporary_;    // of a value
 };
 
 bool fits_program(const Program& program, size_t outputs, const Limits& limits) {
-  return program.inputs.size() + outputs <= limits.max_operands && program.code.size() <= limits.max_instructions &&
+  return program.inputs.size() + outputs <= limits.max_operands &&
+         program.code.size() <= limits.max_instructions &&
          program.scalars.size() <= limits.max_scalars;
 }
 
@@ -354,13 +374,14 @@ bool fits(const Kernel& kernel, const Limits& limits) {
 
 Partition partition(const Kernel& kernel, const Limits& limits) {
   if (limits.max_operands < 4 || limits.max_instructions < 4 || limits.max_scalars < 1) {
-    fail(ErrorCode::kUnsupported, kernel.name, "a device that takes ", limits.max_operands, " operands, ",
-         limits.max_instructions, " instructions and ", limits.max_scalars,
+    fail(ErrorCode::kUnsupported, kernel.name, "a device that takes ", limits.max_operands,
+         " operands, ", limits.max_instructions, " instructions and ", limits.max_scalars,
          " scalars is too small; the ABI promises 8, 32 and 4");
   }
   if (kernel.is_reduction() && !fits_program(kernel.epilogue, kernel.output_count(), limits)) {
-    fail(ErrorCode::kUnsupported, kernel.name, "the epilogue of the reduction exceeds this device's limits (",
-         limits.max_operands, " operands, ", limits.max_instructions, " instructions, ", limits.max_scalars,
+    fail(ErrorCode::kUnsupported, kernel.name,
+         "the epilogue of the reduction exceeds this device's limits (", limits.max_operands,
+         " operands, ", limits.max_instructions, " instructions, ", limits.max_scalars,
          " scalars); compute it in a call of its own");
   }
   if (!fits(kernel, limits)) return Partitioner(kernel, limits).run();

@@ -3,6 +3,7 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
+#include <type_traits>
 
 #include "tenon/base/half.h"
 
@@ -18,7 +19,8 @@ struct Opcode {
 constexpr Opcode opcode(const char* name, int arity, char kind) {
   Opcode result{{}, arity, kind == 'R'};
   for (int i = 0; name[i] != 0; ++i) {
-    result.name[i] = name[i] >= 'A' && name[i] <= 'Z' ? static_cast<char>(name[i] - 'A' + 'a') : name[i];
+    result.name[i] =
+        name[i] >= 'A' && name[i] <= 'Z' ? static_cast<char>(name[i] - 'A' + 'a') : name[i];
   }
   return result;
 }
@@ -29,14 +31,17 @@ struct OpcodeTable {
 constexpr OpcodeTable make_opcode_table() {
   OpcodeTable table;
   table.rows[0] = opcode("?", 0, 'O');
-#define TENON_ROW(name, number, operands, kind) table.rows[number] = opcode(#name, operands, #kind[0]);
+#define TENON_ROW(name, number, operands, kind) \
+  table.rows[number] = opcode(#name, operands, #kind[0]);
   TENON_OPCODES(TENON_ROW)
 #undef TENON_ROW
   return table;
 }
 constexpr OpcodeTable kOpcodes = make_opcode_table();
 
-const Opcode& row(uint16_t opcode) { return kOpcodes.rows[opcode < TENON_OPCODE_COUNT ? opcode : 0]; }
+const Opcode& row(uint16_t opcode) {
+  return kOpcodes.rows[opcode < TENON_OPCODE_COUNT ? opcode : 0];
+}
 
 // The frozen array structs have no padding, so their bytes are their value.
 static_assert(std::has_unique_object_representations_v<TenonInstr>);
@@ -44,11 +49,13 @@ static_assert(std::has_unique_object_representations_v<TenonReducer>);
 
 template <class T>
 bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
-// Words in, 64 bits out; each step is a bijection of the word (multiplication by an odd number, xor-shift), so no
-// single changed field is lost. Not against malice: users of the hash compare the whole program too.
+// Words in, 64 bits out; each step is a bijection of the word (multiplication by an odd number,
+// xor-shift), so no single changed field is lost. Not against malice: users of the hash compare the
+// whole program too.
 class Hash {
  public:
   void word(uint64_t w) {
@@ -70,7 +77,8 @@ class Hash {
     word(p.outputs.size());
     for (uint32_t output : p.outputs) word(output);
     word(p.slopes.size());
-    for (const Slope& s : p.slopes) word(s.result | uint64_t{s.operand} << 16 | uint64_t{s.slope} << 32);
+    for (const Slope& s : p.slopes)
+      word(s.result | uint64_t{s.operand} << 16 | uint64_t{s.slope} << 32);
   }
   uint64_t finish() const {  // the last word has not reached all bits yet
     uint64_t h = state_ * 0xD6E8FEB86659FD93ull;
@@ -86,16 +94,36 @@ void append_constant(std::string& out, DType dtype, uint64_t bits) {
   char* end = buffer;
   auto write = [&](auto value) { end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr; };
   switch (dtype) {
-    case DType::bool_: out += bits != 0 ? "true" : "false"; return;
-    case DType::int8: write(static_cast<int8_t>(bits)); break;
-    case DType::int16: write(static_cast<int16_t>(bits)); break;
-    case DType::int32: write(static_cast<int32_t>(bits)); break;
-    case DType::int64: write(static_cast<int64_t>(bits)); break;
-    case DType::float16: write(tenon_f16_to_f32(static_cast<uint16_t>(bits))); break;
-    case DType::bfloat16: write(tenon_bf16_to_f32(static_cast<uint16_t>(bits))); break;
-    case DType::float32: write(std::bit_cast<float>(static_cast<uint32_t>(bits))); break;
-    case DType::float64: write(std::bit_cast<double>(bits)); break;
-    default: write(bits); break;
+    case DType::bool_:
+      out += bits != 0 ? "true" : "false";
+      return;
+    case DType::int8:
+      write(static_cast<int8_t>(bits));
+      break;
+    case DType::int16:
+      write(static_cast<int16_t>(bits));
+      break;
+    case DType::int32:
+      write(static_cast<int32_t>(bits));
+      break;
+    case DType::int64:
+      write(static_cast<int64_t>(bits));
+      break;
+    case DType::float16:
+      write(tenon_f16_to_f32(static_cast<uint16_t>(bits)));
+      break;
+    case DType::bfloat16:
+      write(tenon_bf16_to_f32(static_cast<uint16_t>(bits)));
+      break;
+    case DType::float32:
+      write(std::bit_cast<float>(static_cast<uint32_t>(bits)));
+      break;
+    case DType::float64:
+      write(std::bit_cast<double>(bits));
+      break;
+    default:
+      write(bits);
+      break;
   }
   out.append(buffer, end);
 }
@@ -115,8 +143,8 @@ bool Program::uses(uint16_t opcode) const {
 }
 
 bool operator==(const Program& a, const Program& b) {
-  return a.inputs == b.inputs && a.scalars == b.scalars && a.outputs == b.outputs && a.slopes == b.slopes &&
-         same_bytes(a.code, b.code);
+  return a.inputs == b.inputs && a.scalars == b.scalars && a.outputs == b.outputs &&
+         a.slopes == b.slopes && same_bytes(a.code, b.code);
 }
 
 bool operator==(const Kernel& a, const Kernel& b) {
@@ -159,7 +187,8 @@ uint64_t content_hash(const Kernel& kernel) {
   hash.program(kernel.program);
   hash.word(kernel.reducers.size());
   for (const TenonReducer& r : kernel.reducers) {
-    hash.word(r.kind | uint64_t{r.acc_dtype} << 16 | uint64_t{r.value} << 32 | uint64_t{r.key} << 48);
+    hash.word(r.kind | uint64_t{r.acc_dtype} << 16 | uint64_t{r.value} << 32 |
+              uint64_t{r.key} << 48);
     hash.word(r.reserved);
   }
   hash.program(kernel.epilogue);

@@ -1,13 +1,14 @@
 #include "tenon/map/program.h"
 
-#include <string>
-
 #include <gtest/gtest.h>
+
+#include <string>
 
 namespace tenon::map {
 namespace {
 
-TenonInstr instr(uint16_t op, DType dtype, ValueId a = 0, ValueId b = 0, ValueId c = 0, uint64_t imm = 0) {
+TenonInstr instr(uint16_t op, DType dtype, ValueId a = 0, ValueId b = 0, ValueId c = 0,
+                 uint64_t imm = 0) {
   return {op, static_cast<uint16_t>(dtype), a, b, c, 0, 0, imm};
 }
 
@@ -16,9 +17,12 @@ Program sample() {
   Program p;
   p.inputs = {DType::float32, DType::float32};
   p.scalars = {DType::float32};
-  p.code = {instr(TENON_OP_INPUT, DType::float32, 0, 0, 0, 0), instr(TENON_OP_INPUT, DType::float32, 0, 0, 0, 1),
-            instr(TENON_OP_SCALAR, DType::float32), instr(TENON_OP_SQRT, DType::float32, 1),
-            instr(TENON_OP_EXP, DType::float32, 0), instr(TENON_OP_MUL, DType::float32, 2, 4)};
+  p.code = {instr(TENON_OP_INPUT, DType::float32, 0, 0, 0, 0),
+            instr(TENON_OP_INPUT, DType::float32, 0, 0, 0, 1),
+            instr(TENON_OP_SCALAR, DType::float32),
+            instr(TENON_OP_SQRT, DType::float32, 1),
+            instr(TENON_OP_EXP, DType::float32, 0),
+            instr(TENON_OP_MUL, DType::float32, 2, 4)};
   p.outputs = {5};
   p.slopes = {{5, 0, 3}};
   return p;
@@ -36,17 +40,24 @@ TEST(Program, WithoutSlopesDropsWhatOnlyTheyNeeded) {
   EXPECT_EQ(without_slopes(p), p);
 }
 
-TEST(Program, TextShowsSlopes) { EXPECT_NE(text(sample()).find("slope d%5/d%0 = %3\n"), std::string::npos); }
+TEST(Program, TextShowsSlopes) {
+  EXPECT_NE(text(sample()).find("slope d%5/d%0 = %3\n"), std::string::npos);
+}
 
 TEST(Program, TextShowsConstantsByDType) {
   Program p;
-  p.code = {instr(TENON_OP_CONST, DType::float32, 0, 0, 0, 0x3fc00000), instr(TENON_OP_CONST, DType::int8, 0, 0, 0, 0xff),
-            instr(TENON_OP_CONST, DType::bool_, 0, 0, 0, 1),           instr(TENON_OP_CONST, DType::float16, 0, 0, 0, 0xc000),
-            instr(TENON_OP_CONST, DType::bfloat16, 0, 0, 0, 0x3f80),   instr(TENON_OP_CONST, DType::uint64, 0, 0, 0, ~0ull),
+  p.code = {instr(TENON_OP_CONST, DType::float32, 0, 0, 0, 0x3fc00000),
+            instr(TENON_OP_CONST, DType::int8, 0, 0, 0, 0xff),
+            instr(TENON_OP_CONST, DType::bool_, 0, 0, 0, 1),
+            instr(TENON_OP_CONST, DType::float16, 0, 0, 0, 0xc000),
+            instr(TENON_OP_CONST, DType::bfloat16, 0, 0, 0, 0x3f80),
+            instr(TENON_OP_CONST, DType::uint64, 0, 0, 0, ~0ull),
             instr(TENON_OP_CONST, DType::float64, 0, 0, 0, 0x7ff0000000000000)};
   EXPECT_EQ(text(p),
-            "%0 = const 1.5 : float32\n%1 = const -1 : int8\n%2 = const true : bool\n%3 = const -2 : float16\n"
-            "%4 = const 1 : bfloat16\n%5 = const 18446744073709551615 : uint64\n%6 = const inf : float64\n");
+            "%0 = const 1.5 : float32\n%1 = const -1 : int8\n%2 = const true : bool\n%3 = const -2 "
+            ": float16\n"
+            "%4 = const 1 : bfloat16\n%5 = const 18446744073709551615 : uint64\n%6 = const inf : "
+            "float64\n");
 }
 
 TEST(Program, EveryFieldCountsForEqualityAndHash) {
@@ -72,8 +83,11 @@ TEST(Program, EveryFieldCountsForEqualityAndHash) {
   expect_different([](Program& q) { q.slopes.clear(); });
 }
 
-// The hash names files on disk: another value means that every cache goes cold. Change it knowingly.
-TEST(Program, HashIsTheSameInEveryProcess) { EXPECT_EQ(content_hash(sample()), 3946920080246241873u); }
+// The hash names files on disk: another value means that every cache goes cold. Change it
+// knowingly.
+TEST(Program, HashIsTheSameInEveryProcess) {
+  EXPECT_EQ(content_hash(sample()), 3946920080246241873u);
+}
 
 TEST(Kernel, NameIsNoPartOfItButReducersAndEpilogueAre) {
   const Kernel kernel{"a", sample(), {{TENON_SUM, TENON_F32, 5, 0, 0}}, sample()};

@@ -12,7 +12,14 @@
 #ifndef TENON_OPS_ELEMENTWISE_H_
 #define TENON_OPS_ELEMENTWISE_H_
 
+#include <span>
+
 #include "tenon/ops/operand.h"
+
+// Tests compile a copy of the table with a row more.
+#ifndef TENON_ELEMENTWISE_DEF
+#define TENON_ELEMENTWISE_DEF "tenon/ops/elementwise.def"
+#endif
 
 namespace tenon {
 
@@ -24,10 +31,22 @@ namespace tenon {
   Tensor& name##_(Tensor& x, const Operand& y);
 #define TENON_TERNARY(name, dtype_class, value, low, high, doc) \
   Tensor name(const Operand& x, const Operand& y, const Operand& z);
-#include "tenon/ops/elementwise.def"
+#include TENON_ELEMENTWISE_DEF
 #undef TENON_UNARY
 #undef TENON_BINARY
 #undef TENON_TERNARY
+
+class MapOp;
+// What the table says of a row; for tests and documentation.
+struct ElementwiseRow {
+  const char* name;
+  const char* dtype_class;
+  const char* doc;
+  int operands;
+  double low, high;
+  MapOp* op;
+};
+std::span<const ElementwiseRow> elementwise_rows();
 
 // condition (bool) ? x : y, elementwise.
 Tensor where(const Tensor& condition, const Operand& x, const Operand& y);

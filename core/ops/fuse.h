@@ -12,7 +12,6 @@
 #define TENON_OPS_FUSE_H_
 
 #include <functional>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,7 +37,7 @@ class Fused {
  private:
   friend Fused fuse(std::string name, int n_inputs, int n_outputs,
                     std::function<void(const map::Value* inputs, map::Value* outputs)> function);
-  std::shared_ptr<MapOp> op_;
+  MapOp* op_ = nullptr;  // lives as long as the process: records in graphs point to it
 };
 
 Fused fuse(std::string name, int n_inputs, int n_outputs,

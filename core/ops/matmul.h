@@ -11,6 +11,10 @@ namespace tenon {
 // where the device can read them). Differentiable to any order.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
+// x @ weight^T + bias, the layer: x [..., in], weight [out, in], bias [out] or undefined -> [..., out]. One pass with
+// the bias; the weight's gradient comes in the weight's layout. Differentiable to any order.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = Tensor());
+
 }  // namespace tenon
 
 #endif  // TENON_OPS_MATMUL_H_

@@ -15,14 +15,19 @@ namespace tenon {
 class Generator {
  public:
   explicit Generator(uint64_t seed = 0) : seed_(seed) {}
-  uint64_t seed() const { return seed_; }
+  uint64_t seed() const { return seed_.load(); }
+  // Starts again from a seed; not while another thread draws.
+  void reseed(uint64_t seed) {
+    seed_.store(seed);
+    offset_.store(0);
+  }
   uint64_t offset() const { return offset_.load(); }
   void set_offset(uint64_t offset) { offset_.store(offset); }
   // Reserves `count` counters and returns the first.
   uint64_t reserve(uint64_t count) { return offset_.fetch_add(count); }
 
  private:
-  uint64_t seed_;
+  std::atomic<uint64_t> seed_;
   std::atomic<uint64_t> offset_{0};
 };
 

@@ -78,6 +78,26 @@ bool is_contiguous(DimsView shape, DimsView strides) {
   return contiguous;
 }
 
+bool is_dense(DimsView shape, DimsView strides) {
+  // Each step finds the axis with the next stride; ranks are small.
+  int64_t expected = 1;
+  uint64_t done = 0;
+  for (size_t round = 0; round < shape.size(); ++round) {
+    size_t found = shape.size();
+    for (size_t i = 0; i < shape.size(); ++i) {
+      if (done >> i & 1) continue;
+      if (shape[i] == 1 || strides[i] == expected) {
+        found = i;
+        break;
+      }
+    }
+    if (found == shape.size() || shape[found] == 0) return false;
+    done |= uint64_t{1} << found;
+    expected *= shape[found];
+  }
+  return true;
+}
+
 bool may_self_overlap(DimsView shape, DimsView strides) {
   // Sorted by |stride|, each axis must step over everything the smaller ones reach.
   struct Axis {

@@ -103,7 +103,17 @@ class Dims {
   int64_t inline_[kInline];
 };
 
-using DimsView = std::span<const int64_t>;
+// Somebody else's sizes, strides or axes: a span that can also be written {2, 3} in a call. As an argument only; it does
+// not own what it shows.
+class DimsView : public std::span<const int64_t> {
+ public:
+  using std::span<const int64_t>::span;
+  DimsView(std::span<const int64_t> values) : std::span<const int64_t>(values) {}  // NOLINT(google-explicit-constructor)
+  DimsView(const Dims& dims)                                                        // NOLINT(google-explicit-constructor)
+      : std::span<const int64_t>(dims.data(), static_cast<size_t>(dims.size())) {}
+  DimsView(std::initializer_list<int64_t> values)  // NOLINT(google-explicit-constructor)
+      : std::span<const int64_t>(values.begin(), values.size()) {}
+};
 
 // "[2, 3]"
 std::string shape_text(DimsView shape);
@@ -116,6 +126,9 @@ Dims contiguous_strides(DimsView shape);
 
 // Axes of size 1 have any stride; a tensor without elements is contiguous.
 bool is_contiguous(DimsView shape, DimsView strides);
+
+// Some permutation of a row-major layout: positive strides, no gaps, no repeats.
+bool is_dense(DimsView shape, DimsView strides);
 
 // True if two different positions may be the same element: a stride 0 on an axis longer than 1, or strides
 // that fold onto each other. Conservative for exotic strides (may say true).

@@ -37,6 +37,9 @@ struct Storage {
   std::byte* host_data() const { return reinterpret_cast<std::byte*>(memory.buffer + memory.offset); }
 };
 
+// An embedded storage stands here in its tensor's block, in bytes.
+inline constexpr size_t kEmbeddedStorageAt = 256;
+
 // Work on `stream` uses this storage: makes its memory wait for that stream when it is another than its own, and
 // makes that stream wait for what its own stream has not finished.
 void use_on_stream_slow(Storage& storage, StreamState& stream);

@@ -136,8 +136,7 @@ class Tensor {
 
   // --- views (core/ops/views.h has the free functions) ---
   Tensor reshape(DimsView shape) const;
-  Tensor reshape(std::initializer_list<int64_t> shape) const { return reshape(DimsView(shape.begin(), shape.size())); }
-  Tensor permute_dims(std::initializer_list<int64_t> axes) const;
+  Tensor permute_dims(DimsView axes) const;
   Tensor transpose() const;  // swaps the last two axes
   Tensor broadcast_to(DimsView shape) const;
   Tensor at(std::initializer_list<Index> index) const;  // t.at({0, Slice{.step = -1}})
@@ -146,12 +145,6 @@ class Tensor {
   // --- reductions (core/ops/reduce.h); an empty list of axes means all ---
   Tensor sum(DimsView axes = {}, bool keepdims = false) const;
   Tensor mean(DimsView axes = {}, bool keepdims = false) const;
-  Tensor sum(std::initializer_list<int64_t> axes, bool keepdims = false) const {
-    return sum(DimsView(axes.begin(), axes.size()), keepdims);
-  }
-  Tensor mean(std::initializer_list<int64_t> axes, bool keepdims = false) const {
-    return mean(DimsView(axes.begin(), axes.size()), keepdims);
-  }
 
   // --- in place (core/ops); writes through every view ---
   Tensor& copy_(const Tensor& source);  // broadcasts and casts

@@ -27,17 +27,18 @@ class FakeHost {
     table.ctx = this;
     table.log = [](void*, int32_t, const char*) noexcept {};
     table.host_alloc = [](void*, uint64_t bytes, uint64_t align) noexcept {
-      return bytes > (uint64_t{1} << 40) ? nullptr : std::aligned_alloc(align, (bytes + align - 1) / align * align);
+      return bytes > (uint64_t{1} << 40)
+                 ? nullptr
+                 : std::aligned_alloc(align, (bytes + align - 1) / align * align);
     };
     table.host_free = [](void*, void* p) noexcept { std::free(p); };
-    table.parallel_for = [](void*, int64_t n, int64_t, void (*fn)(void*, int64_t, int64_t), void* arg) noexcept {
-      fn(arg, 0, n);
-    };
+    table.parallel_for = [](void*, int64_t n, int64_t, void (*fn)(void*, int64_t, int64_t),
+                            void* arg) noexcept { fn(arg, 0, n); };
     table.num_threads = [](void*) noexcept { return int32_t{1}; };
     table.option = [](void* ctx, const char* key) noexcept -> const char* {
-      const auto& options = static_cast<FakeHost*>(ctx)->options;
-      const auto found = options.find(key);
-      return found == options.end() ? nullptr : found->second.c_str();
+      const auto& set = static_cast<FakeHost*>(ctx)->options;
+      const auto found = set.find(key);
+      return found == set.end() ? nullptr : found->second.c_str();
     };
   }
   FakeHost(const FakeHost&) = delete;

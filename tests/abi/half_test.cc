@@ -1,5 +1,6 @@
-// Proves tenon_half.h: all 65536 patterns widen exactly, and narrowing agrees with an independent search for the
-// nearest representable value (ties to even) at, between and beside all neighbours, from f32, f64 and integers.
+// Proves tenon_half.h: all 65536 patterns widen exactly, and narrowing agrees with an independent
+// search for the nearest representable value (ties to even) at, between and beside all neighbours,
+// from f32, f64 and integers.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -18,17 +19,22 @@ struct Format {
 constexpr Format kF16 = {10, 15, 31};
 constexpr Format kBf16 = {7, 127, 255};
 
-// The definition of the format, in long double (64 mantissa bits: every value and every midpoint is exact).
+// The definition of the format, in long double (64 mantissa bits: every value and every midpoint is
+// exact).
 long double Value(const Format& f, uint32_t magnitude) {
   const int exponent = static_cast<int>(magnitude >> f.mantissa_bits);
   const long double fraction = magnitude & ((1u << f.mantissa_bits) - 1);
   if (exponent == 0) return std::ldexp(fraction, 1 - f.bias - f.mantissa_bits);
-  return std::ldexp(fraction + std::ldexp(1.0L, f.mantissa_bits), exponent - f.bias - f.mantissa_bits);
+  return std::ldexp(fraction + std::ldexp(1.0L, f.mantissa_bits),
+                    exponent - f.bias - f.mantissa_bits);
 }
 
-uint32_t Infinity(const Format& f) { return static_cast<uint32_t>(f.max_exponent) << f.mantissa_bits; }
+uint32_t Infinity(const Format& f) {
+  return static_cast<uint32_t>(f.max_exponent) << f.mantissa_bits;
+}
 
-// Bisection over the (ordered) magnitudes. Value(Infinity) is the next power of two, as rounding wants it.
+// Bisection over the (ordered) magnitudes. Value(Infinity) is the next power of two, as rounding
+// wants it.
 uint16_t Nearest(const Format& f, long double x) {
   const uint32_t sign = std::signbit(x) ? 0x8000u : 0;
   x = std::fabs(x);
@@ -106,15 +112,17 @@ TEST(Half, RandomPatternsOfF32AndF64) {
     const float s = tenon_f32_from_bits(static_cast<uint32_t>(random()));
     if (std::isfinite(s)) CheckNarrowing(s);
     // Near the range of the two formats: a random f64 is out of range nearly always.
-    CheckNarrowing(std::ldexp(static_cast<double>(random() >> 11), static_cast<int>(random() % 300) - 200));
+    CheckNarrowing(
+        std::ldexp(static_cast<double>(random() >> 11), static_cast<int>(random() % 300) - 200));
   }
 }
 
 TEST(Half, Extremes) {
   const double inf = std::numeric_limits<double>::infinity();
   for (const double sign : {1.0, -1.0}) {
-    for (const double x : {0.0, 65504.0, 65519.999, 65520.0, 65535.0, 65536.0, 5e-324, 1e-45, 0x1p-25, 0x1.000001p-25,
-                           0x1p-24, 0x1p-14, 3.4e38, 0x1.fep127, 0x1.fefffffffffffp127, 0x1.ffp127, 1e300, inf}) {
+    for (const double x : {0.0, 65504.0, 65519.999, 65520.0, 65535.0, 65536.0, 5e-324, 1e-45,
+                           0x1p-25, 0x1.000001p-25, 0x1p-24, 0x1p-14, 3.4e38, 0x1.fep127,
+                           0x1.fefffffffffffp127, 0x1.ffp127, 1e300, inf}) {
       CheckNarrowing(sign * x);
     }
     EXPECT_EQ(tenon_f64_to_f16(sign * inf) & 0x7fff, 0x7c00);
@@ -131,7 +139,8 @@ TEST(Half, IntegersRoundOnce) {
   std::mt19937_64 random(11);
   for (int i = 0; i < 200000; ++i) {
     uint64_t x = random() >> (random() % 64);
-    // Push near a midpoint of bf16: eight significant bits, then 1 and zeros, then perhaps a last bit.
+    // Push near a midpoint of bf16: eight significant bits, then 1 and zeros, then perhaps a last
+    // bit.
     if (i & 1) {
       const int shift = static_cast<int>(random() % 56);
       x = ((((random() & 0xff) | 0x80) << 1 | 1) << shift) >> 1;

@@ -26,7 +26,9 @@ class ProgramBuilder {
     std::memcpy(&bits, &value, sizeof value);
     return Add(TENON_OP_CONST, dtype, 0, 0, 0, bits);
   }
-  Value Op(uint16_t op, uint16_t dtype, Value a = 0, Value b = 0, Value c = 0) { return Add(op, dtype, a, b, c, 0); }
+  Value Op(uint16_t op, uint16_t dtype, Value a = 0, Value b = 0, Value c = 0) {
+    return Add(op, dtype, a, b, c, 0);
+  }
   void Output(Value value) { outputs_.push_back(value); }
   void UseScalars(uint32_t n) { n_scalars_ = n; }
 
@@ -59,7 +61,8 @@ class ProgramBuilder {
 class KernelText {
  public:
   explicit KernelText(const ProgramBuilder& map) : program_(map.Get()) { Fill(); }
-  KernelText(const ProgramBuilder& prologue, std::vector<TenonReducer> reducers, const ProgramBuilder& epilogue)
+  KernelText(const ProgramBuilder& prologue, std::vector<TenonReducer> reducers,
+             const ProgramBuilder& epilogue)
       : program_(prologue.Get()), epilogue_(epilogue.Get()), reducers_(std::move(reducers)) {
     Fill();
     desc.epilogue = &epilogue_;
@@ -98,9 +101,11 @@ class LaunchText {
 
   // Row-major over all axes.
   LaunchText& Add(TenonBuffer buffer, uint32_t dtype, uint64_t offset = 0) {
-    return Add(buffer, dtype, offset, std::vector<int64_t>(launch.index_strides, launch.index_strides + launch.rank));
+    return Add(buffer, dtype, offset,
+               std::vector<int64_t>(launch.index_strides, launch.index_strides + launch.rank));
   }
-  LaunchText& Add(TenonBuffer buffer, uint32_t dtype, uint64_t offset, const std::vector<int64_t>& strides) {
+  LaunchText& Add(TenonBuffer buffer, uint32_t dtype, uint64_t offset,
+                  const std::vector<int64_t>& strides) {
     TenonOperand operand = {};
     operand.buffer = buffer;
     operand.offset = offset;

@@ -11,23 +11,27 @@ namespace {
 
 using tenon::plugin::Failure;
 
-// Handles are non-canonical addresses on x86-64 and arm64, which fault when dereferenced, and none is ever given twice.
+// Handles are non-canonical addresses on x86-64 and arm64, which fault when dereferenced, and none
+// is ever given twice.
 constexpr uint64_t kHandleTag = 0x51de;
 enum HandleKind : uint64_t { kRegion = 1, kStream = 2, kEvent = 3, kKernel = 4 };
 
 template <class T>
-std::shared_ptr<T> Find(std::mutex& mutex, const std::unordered_map<uint64_t, std::shared_ptr<T>>& map, uint64_t handle,
-                        const char* what) {
+std::shared_ptr<T> Find(std::mutex& mutex,
+                        const std::unordered_map<uint64_t, std::shared_ptr<T>>& map,
+                        uint64_t handle, const char* what) {
   std::lock_guard lock(mutex);
   const auto found = map.find(handle);
   if (found == map.end()) {
-    throw Failure(TENON_INVALID_ARGUMENT, std::string("simdev: no such ") + what + ": " + std::to_string(handle));
+    throw Failure(TENON_INVALID_ARGUMENT,
+                  std::string("simdev: no such ") + what + ": " + std::to_string(handle));
   }
   return found->second;
 }
 
 template <class T>
-std::shared_ptr<T> Take(std::mutex& mutex, std::unordered_map<uint64_t, std::shared_ptr<T>>& map, uint64_t handle) {
+std::shared_ptr<T> Take(std::mutex& mutex, std::unordered_map<uint64_t, std::shared_ptr<T>>& map,
+                        uint64_t handle) {
   std::lock_guard lock(mutex);
   const auto found = map.find(handle);
   if (found == map.end()) return nullptr;
@@ -37,13 +41,16 @@ std::shared_ptr<T> Take(std::mutex& mutex, std::unordered_map<uint64_t, std::sha
 }
 
 // Opens the regions, runs `work`, closes them; says so if core freed one too early.
-Fault RunOnRegions(const std::vector<std::shared_ptr<Region>>& regions, const std::function<Fault()>& work) {
+Fault RunOnRegions(const std::vector<std::shared_ptr<Region>>& regions,
+                   const std::function<Fault()>& work) {
   size_t open = 0;
   while (open < regions.size() && regions[open]->Open()) ++open;
   bool alive = open == regions.size();
   Fault fault = alive ? work() : Fault();
   while (open > 0) alive = regions[--open]->Close() && alive;
-  return alive ? fault : Fault{TENON_INTERNAL, "simdev: a buffer was freed while work that uses it was in flight"};
+  return alive ? fault
+               : Fault{TENON_INTERNAL,
+                       "simdev: a buffer was freed while work that uses it was in flight"};
 }
 
 }  // namespace
@@ -51,8 +58,10 @@ Fault RunOnRegions(const std::vector<std::shared_ptr<Region>>& regions, const st
 Kernel::Kernel(const Inner& on, const TenonKernelDesc* desc) : inner(on) {
   TenonError error = {};
   error.size = sizeof error;
+  // Malformed is malformed; whether a kernel is supported is for the backend inside to say.
   TenonStatus status = tenon_check_kernel(desc, &error);
-  if (status == TENON_OK) status = inner.backend->core->kernel_create(inner.device, desc, &handle, &error);
+  if (status != TENON_INVALID_ARGUMENT)
+    status = inner.backend->core->kernel_create(inner.device, desc, &handle, &error);
   if (status != TENON_OK) throw Failure(status, std::string("simdev: ") + error.message);
   copy = tenon_copy_kernel(desc);
   if (copy == nullptr) {
@@ -81,7 +90,8 @@ void Device::Close() {
 }
 
 void Device::CheckNotLost() const {
-  if (*lost_) throw Failure(TENON_DEVICE_LOST, "simdev: device " + std::to_string(index_) + " is lost");
+  if (*lost_)
+    throw Failure(TENON_DEVICE_LOST, "simdev: device " + std::to_string(index_) + " is lost");
 }
 
 uint64_t Device::NewHandle(uint64_t kind) {  // mutex_ is held
@@ -91,16 +101,19 @@ uint64_t Device::NewHandle(uint64_t kind) {  // mutex_ is held
 TenonBuffer Device::Allocate(uint64_t bytes) {
   std::lock_guard lock(mutex_);
   if (allocs_to_failure_ > 0 && --allocs_to_failure_ == 0) {
-    throw Failure(TENON_OUT_OF_MEMORY, "simdev: this allocation of " + std::to_string(bytes) + " bytes was told to fail");
+    throw Failure(TENON_OUT_OF_MEMORY, "simdev: this allocation of " + std::to_string(bytes) +
+                                           " bytes was told to fail");
   }
   const uint64_t limit = memory_limit_ != 0 ? memory_limit_ : total_bytes_;
   if (bytes > limit || used_bytes_ > limit - bytes) {
     throw Failure(TENON_OUT_OF_MEMORY, "simdev: " + std::to_string(bytes) + " bytes asked for, " +
-                                           std::to_string(used_bytes_) + " of " + std::to_string(limit) + " in use");
+                                           std::to_string(used_bytes_) + " of " +
+                                           std::to_string(limit) + " in use");
   }
   std::shared_ptr<Region> region = Region::Map(bytes);
   if (region == nullptr) {
-    throw Failure(TENON_OUT_OF_MEMORY, "simdev: the system has no " + std::to_string(bytes) + " bytes left");
+    throw Failure(TENON_OUT_OF_MEMORY,
+                  "simdev: the system has no " + std::to_string(bytes) + " bytes left");
   }
   used_bytes_ += bytes;
   const TenonBuffer buffer = NewHandle(kRegion);
@@ -141,7 +154,9 @@ void Device::DestroyStream(TenonStream stream) {
   if (taken != nullptr) taken->Stop();
 }
 
-std::shared_ptr<Stream> Device::FindStream(TenonStream stream) { return Find(mutex_, streams_, stream, "stream"); }
+std::shared_ptr<Stream> Device::FindStream(TenonStream stream) {
+  return Find(mutex_, streams_, stream, "stream");
+}
 
 TenonEvent Device::CreateEvent() {
   std::lock_guard lock(mutex_);
@@ -152,7 +167,9 @@ TenonEvent Device::CreateEvent() {
 
 void Device::DestroyEvent(TenonEvent event) { Take(mutex_, events_, event); }
 
-std::shared_ptr<Event> Device::FindEvent(TenonEvent event) { return Find(mutex_, events_, event, "event"); }
+std::shared_ptr<Event> Device::FindEvent(TenonEvent event) {
+  return Find(mutex_, events_, event, "event");
+}
 
 TenonKernel Device::CreateKernel(const TenonKernelDesc* desc) {
   auto kernel = std::make_shared<Kernel>(inner_, desc);
@@ -167,27 +184,37 @@ void Device::DestroyKernel(TenonKernel kernel) {
   if (taken != nullptr) taken->destroyed = true;
 }
 
-std::shared_ptr<Kernel> Device::FindKernel(TenonKernel kernel) { return Find(mutex_, kernels_, kernel, "kernel"); }
+std::shared_ptr<Kernel> Device::FindKernel(TenonKernel kernel) {
+  return Find(mutex_, kernels_, kernel, "kernel");
+}
 
-void Device::EnqueueCopy(Stream& stream, std::vector<std::shared_ptr<Region>> regions, std::function<Fault()> work) {
+void Device::EnqueueCopy(Stream& stream, std::vector<std::shared_ptr<Region>> regions,
+                         std::function<Fault()> work) {
   {
     std::lock_guard lock(mutex_);
     ++copies_;
   }
-  stream.Enqueue([regions = std::move(regions), work = std::move(work)] { return RunOnRegions(regions, work); });
+  stream.Enqueue([regions = std::move(regions), work = std::move(work)] {
+    return RunOnRegions(regions, work);
+  });
 }
 
-void Device::EnqueueLaunch(Stream& stream, std::vector<std::shared_ptr<Region>> regions, std::function<Fault()> work) {
+void Device::EnqueueLaunch(Stream& stream, std::vector<std::shared_ptr<Region>> regions,
+                           std::function<Fault()> work) {
   const Fault sticky = stream.Sticky();
   if (sticky.code != TENON_OK) throw Failure(sticky.code, sticky.message);
   {
     std::lock_guard lock(mutex_);
     ++launches_;
     if (launches_to_failure_ > 0 && --launches_to_failure_ == 0) {
-      work = [code = launch_failure_] { return Fault{code, "simdev: this launch was told to fail"}; };
+      work = [code = launch_failure_] {
+        return Fault{code, "simdev: this launch was told to fail"};
+      };
     }
   }
-  stream.Enqueue([regions = std::move(regions), work = std::move(work)] { return RunOnRegions(regions, work); });
+  stream.Enqueue([regions = std::move(regions), work = std::move(work)] {
+    return RunOnRegions(regions, work);
+  });
 }
 
 void Device::FailAllocAfter(int64_t n) {

@@ -1,4 +1,5 @@
-// Device: the memory, streams, events and kernels of one simulated device, by handle, and the faults ordered for it.
+// Device: the memory, streams, events and kernels of one simulated device, by handle, and the
+// faults ordered for it.
 //
 // Every function throws tenon::plugin::Failure for what the ABI answers with a status. Thread-safe.
 #ifndef TENON_TESTS_PLUGINS_SIMDEV_DEVICE_H_
@@ -19,7 +20,8 @@
 
 namespace simdev {
 
-// A kernel of the backend inside. Work in flight keeps it; that core destroyed it meanwhile is an error of core's.
+// A kernel of the backend inside. Work in flight keeps it; that core destroyed it meanwhile is an
+// error of core's.
 struct Kernel {
   Kernel(const Inner& on, const TenonKernelDesc* desc);
   ~Kernel();
@@ -59,8 +61,10 @@ class Device {
   std::shared_ptr<Kernel> FindKernel(TenonKernel kernel);
 
   // Enqueues work on regions, which are open while it runs and only then.
-  void EnqueueCopy(Stream& stream, std::vector<std::shared_ptr<Region>> regions, std::function<Fault()> work);
-  void EnqueueLaunch(Stream& stream, std::vector<std::shared_ptr<Region>> regions, std::function<Fault()> work);
+  void EnqueueCopy(Stream& stream, std::vector<std::shared_ptr<Region>> regions,
+                   std::function<Fault()> work);
+  void EnqueueLaunch(Stream& stream, std::vector<std::shared_ptr<Region>> regions,
+                     std::function<Fault()> work);
 
   void FailAllocAfter(int64_t n);
   void FailLaunchAfter(int64_t n, TenonStatus code);

@@ -8,10 +8,13 @@
 namespace simdev {
 namespace {
 
-// Beyond this many bytes between the first and the last, overlap is not looked for (a bit for each byte is kept).
+// Beyond this many bytes between the first and the last, overlap is not looked for (a bit for each
+// byte is kept).
 constexpr uint64_t kLargestSearch = 16u << 20;
 
 // Signed and wide: offsets and strides come from the code under test.
+constexpr __int128 kBeyond = __int128{1} << 80;
+
 struct Range {
   __int128 begin, end;  // bytes of the buffer
 };
@@ -19,7 +22,8 @@ struct Range {
 Range Span(const Footprint& f) {
   Range range = {static_cast<__int128>(f.offset), static_cast<__int128>(f.offset)};
   for (size_t d = 0; d < f.sizes.size(); ++d) {
-    const __int128 reach = static_cast<__int128>(f.sizes[d] - 1) * f.strides[d] * f.item;
+    const __int128 elements = static_cast<__int128>(f.sizes[d] - 1) * f.strides[d];
+    const __int128 reach = std::clamp(elements, -kBeyond, kBeyond) * f.item;
     (reach < 0 ? range.begin : range.end) += reach;
   }
   range.end += f.item;
@@ -51,19 +55,22 @@ bool ShareBytes(const Footprint& a, const Footprint& b) {
   });
   bool shared = false;
   VisitItems(b, [&](int64_t byte) {
-    for (uint32_t i = 0; i < b.item; ++i) shared = shared || used[static_cast<size_t>(byte - begin) + i];
+    for (uint32_t i = 0; i < b.item; ++i)
+      shared = shared || used[static_cast<size_t>(byte - begin) + i];
   });
   return shared;
 }
 
 bool SameItems(const Footprint& a, const Footprint& b) {
-  return a.buffer == b.buffer && a.offset == b.offset && a.item == b.item && a.sizes == b.sizes && a.strides == b.strides;
+  return a.buffer == b.buffer && a.offset == b.offset && a.item == b.item && a.sizes == b.sizes &&
+         a.strides == b.strides;
 }
 
 }  // namespace
 
-Footprint MakeFootprint(std::string name, TenonBuffer buffer, uint64_t buffer_bytes, uint64_t offset, uint32_t dtype,
-                        uint32_t rank, const int64_t* sizes, const int64_t* strides) {
+Footprint MakeFootprint(std::string name, TenonBuffer buffer, uint64_t buffer_bytes,
+                        uint64_t offset, uint32_t dtype, uint32_t rank, const int64_t* sizes,
+                        const int64_t* strides) {
   Footprint f;
   f.buffer = buffer;
   f.buffer_bytes = buffer_bytes;
@@ -82,7 +89,8 @@ std::string CheckBounds(const Footprint& f) {
   const Range range = Span(f);
   if (range.begin >= 0 && range.end <= static_cast<__int128>(f.buffer_bytes)) return "";
   return f.name + " names bytes " + std::to_string(static_cast<long long>(range.begin)) + " to " +
-         std::to_string(static_cast<long long>(range.end)) + " of a buffer of " + std::to_string(f.buffer_bytes);
+         std::to_string(static_cast<long long>(range.end)) + " of a buffer of " +
+         std::to_string(f.buffer_bytes);
 }
 
 std::string CheckAliasing(const std::vector<Footprint>& all, size_t n_inputs, bool may_alias) {
@@ -91,7 +99,8 @@ std::string CheckAliasing(const std::vector<Footprint>& all, size_t n_inputs, bo
       const bool input = i < n_inputs;
       if (input && may_alias && SameItems(all[i], all[o])) continue;
       if (ShareBytes(all[i], all[o])) {
-        return all[o].name + " overlaps " + all[i].name + (input && SameItems(all[i], all[o]) ? " without MAY_ALIAS" : "");
+        return all[o].name + " overlaps " + all[i].name +
+               (input && SameItems(all[i], all[o]) ? " without MAY_ALIAS" : "");
       }
     }
   }

@@ -4,17 +4,21 @@
 
 #include "tenon/abi/tenon_plugin.hpp"
 
-// SIMDEV_INNER_ENTRY: the entry function of a backend that is linked in and whose handles are host addresses.
+// SIMDEV_INNER_ENTRY: the entry function of a backend that is linked in and whose handles are host
+// addresses.
 #ifndef SIMDEV_INNER_ENTRY
 #define SIMDEV_INNER_ENTRY tenon_backend_entry_v0_cpu
 #endif
-extern "C" TenonStatus SIMDEV_INNER_ENTRY(const TenonHost* host, const TenonBackend** out, TenonError* error);
+extern "C" TenonStatus SIMDEV_INNER_ENTRY(const TenonHost* host, const TenonBackend** out,
+                                          TenonError* error);
 
 namespace simdev {
 namespace {
 
 void Check(TenonStatus status, const TenonError& error) {
-  if (status != TENON_OK) throw tenon::plugin::Failure(status, std::string("simdev: the backend inside: ") + error.message);
+  if (status != TENON_OK)
+    throw tenon::plugin::Failure(status,
+                                 std::string("simdev: the backend inside: ") + error.message);
 }
 
 const TenonBackend* Enter(const TenonHost* host) {
@@ -31,8 +35,10 @@ TenonDeviceProps Props(const TenonBackend* backend) {
   TenonDeviceProps props = {};
   props.size = sizeof props;
   Check(backend->core->device_props(0, &props, &error), error);
-  if ((props.flags & TENON_DEVICE_HOST_ADDRESSABLE) == 0 || (backend->flags & TENON_BACKEND_SERIALIZE_CALLS) != 0) {
-    throw tenon::plugin::Failure(TENON_INTERNAL, "simdev: the backend inside is not host addressable, or serial");
+  if ((props.flags & TENON_DEVICE_HOST_ADDRESSABLE) == 0 ||
+      (backend->flags & TENON_BACKEND_SERIALIZE_CALLS) != 0) {
+    throw tenon::plugin::Failure(TENON_INTERNAL,
+                                 "simdev: the backend inside is not host addressable, or serial");
   }
   return props;
 }

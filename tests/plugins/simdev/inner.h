@@ -1,4 +1,5 @@
-// The synchronous, host addressable backend that does simdev's work. Which one that is, is decided in inner.cc alone.
+// The synchronous, host addressable backend that does simdev's work. Which one that is, is decided
+// in inner.cc alone.
 #ifndef TENON_TESTS_PLUGINS_SIMDEV_INNER_H_
 #define TENON_TESTS_PLUGINS_SIMDEV_INNER_H_
 

@@ -1,5 +1,5 @@
-// From the arguments of a call to work that may run after the call has returned: everything is validated as far as
-// it can be, copied, and enqueued. All throw tenon::plugin::Failure.
+// From the arguments of a call to work that may run after the call has returned: everything is
+// validated as far as it can be, copied, and enqueued. All throw tenon::plugin::Failure.
 #ifndef TENON_TESTS_PLUGINS_SIMDEV_LAUNCH_H_
 #define TENON_TESTS_PLUGINS_SIMDEV_LAUNCH_H_
 
@@ -7,7 +7,8 @@
 
 namespace simdev {
 
-void LaunchKernel(Device& device, TenonStream stream, TenonKernel kernel, const TenonLaunch* launch);
+void LaunchKernel(Device& device, TenonStream stream, TenonKernel kernel,
+                  const TenonLaunch* launch);
 void Matmul(Device& device, TenonStream stream, const TenonMatmulArgs* args, TenonCall* call);
 void Gather(Device& device, TenonStream stream, const TenonIndexArgs* args, TenonCall* call);
 void Scatter(Device& device, TenonStream stream, const TenonIndexArgs* args, TenonCall* call);

@@ -10,7 +10,8 @@ namespace simdev {
 namespace {
 
 constexpr int kPoison = 0xff;  // every float dtype: NaN
-constexpr uint64_t kPoisonBytes = 1u << 20;  // the rest of a large region stays untouched, hence unbacked
+constexpr uint64_t kPoisonBytes =
+    1u << 20;  // the rest of a large region stays untouched, hence unbacked
 
 }  // namespace
 
@@ -18,7 +19,8 @@ std::shared_ptr<Region> Region::Map(uint64_t bytes) {
   const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   if (bytes > (uint64_t{1} << 46)) return nullptr;
   const uint64_t mapped = (bytes + page - 1) / page * page;
-  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
   std::memset(memory, kPoison, std::min(mapped, kPoisonBytes));
   mprotect(memory, mapped, PROT_NONE);

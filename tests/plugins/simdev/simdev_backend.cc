@@ -1,11 +1,14 @@
-// simdev: two devices that behave like a GPU of the worst manners, for testing the core without any.
+// simdev: two devices that behave like a GPU of the worst manners, for testing the core without
+// any.
 //
-// Memory that the host cannot touch, a thread per stream, work that runs late and after random delays, copies that
-// read and write host memory only then, errors that surface only at the next synchronisation, and strict checks of
-// what core sends. The computing itself is done by a synchronous backend (inner.h).
+// Memory that the host cannot touch, a thread per stream, work that runs late and after random
+// delays, copies that read and write host memory only then, errors that surface only at the next
+// synchronisation, and strict checks of what core sends. The computing itself is done by a
+// synchronous backend (inner.h).
 //
-// Environment: TENON_SIMDEV_DELAY_US (longest delay, default 50), TENON_SIMDEV_DELAY_ONE_IN (how often, default every
-// 4th operation), TENON_SIMDEV_SEED, TENON_SIMDEV_MEMORY_MB (each device, default 4096).
+// Environment: TENON_SIMDEV_DELAY_US (longest delay, default 50), TENON_SIMDEV_DELAY_ONE_IN (how
+// often, default every 4th operation), TENON_SIMDEV_SEED, TENON_SIMDEV_MEMORY_MB (each device,
+// default 4096).
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -57,7 +60,8 @@ std::shared_ptr<Device> FindWorkingDevice(TenonDevice handle) {
 
 void CheckIndex(uint32_t index) {
   if (index >= kDevices) {
-    throw Failure(TENON_INVALID_ARGUMENT, "simdev: device " + std::to_string(index) + " of " + std::to_string(kDevices));
+    throw Failure(TENON_INVALID_ARGUMENT,
+                  "simdev: device " + std::to_string(index) + " of " + std::to_string(kDevices));
   }
 }
 
@@ -69,10 +73,12 @@ uint64_t Option(const char* key, uint64_t otherwise) {
 uint64_t TotalBytes() { return Option("SIMDEV_MEMORY_MB", 4096) << 20; }
 
 TenonStatus Report(const Fault& fault, TenonError* error) {
-  return fault.code == TENON_OK ? TENON_OK : tenon_fail(error, fault.code, "%s", fault.message.c_str());
+  return fault.code == TENON_OK ? TENON_OK
+                                : tenon_fail(error, fault.code, "%s", fault.message.c_str());
 }
 
-// ---- core ----------------------------------------------------------------------------------------
+// ---- core
+// ----------------------------------------------------------------------------------------
 
 TenonStatus DeviceCount(uint32_t* count, TenonError*) noexcept {
   *count = kDevices;
@@ -103,11 +109,13 @@ TenonStatus DeviceOpen(uint32_t index, TenonDevice* device, TenonError* error) n
     CheckIndex(index);
     std::lock_guard lock(Open().mutex);
     if (Open().devices[index] != nullptr) {
-      throw Failure(TENON_FAILED_PRECONDITION, "simdev: device " + std::to_string(index) + " is open already");
+      throw Failure(TENON_FAILED_PRECONDITION,
+                    "simdev: device " + std::to_string(index) + " is open already");
     }
     Delay delay;
     delay.max_us = static_cast<uint32_t>(Option("SIMDEV_DELAY_US", delay.max_us));
-    delay.one_in = static_cast<uint32_t>(std::max<uint64_t>(1, Option("SIMDEV_DELAY_ONE_IN", delay.one_in)));
+    delay.one_in =
+        static_cast<uint32_t>(std::max<uint64_t>(1, Option("SIMDEV_DELAY_ONE_IN", delay.one_in)));
     delay.seed = static_cast<uint32_t>(Option("SIMDEV_SEED", delay.seed));
     Open().devices[index] = std::make_shared<Device>(index, OpenInner(host), delay, TotalBytes());
     *device = kDeviceTag + index;
@@ -123,7 +131,8 @@ void DeviceClose(TenonDevice handle) noexcept {
   });
 }
 
-TenonStatus MemAlloc(TenonDevice device, uint64_t bytes, TenonBuffer* buffer, TenonError* error) noexcept {
+TenonStatus MemAlloc(TenonDevice device, uint64_t bytes, TenonBuffer* buffer,
+                     TenonError* error) noexcept {
   return guard(error, [&] {
     if (bytes == 0) throw Failure(TENON_INVALID_ARGUMENT, "simdev: mem_alloc of 0 bytes");
     *buffer = FindWorkingDevice(device)->Allocate(bytes);
@@ -136,12 +145,13 @@ void MemFree(TenonDevice device, TenonBuffer buffer) noexcept {
 
 Fault OutsideOf(const Region& region, const char* name, uint64_t offset, uint64_t bytes) {
   if (offset <= region.bytes() && bytes <= region.bytes() - offset) return {};
-  return {TENON_INTERNAL, std::string("simdev: the copy's ") + name + " is " + std::to_string(bytes) + " bytes at " +
-                              std::to_string(offset) + " of a buffer of " + std::to_string(region.bytes())};
+  return {TENON_INTERNAL, std::string("simdev: the copy's ") + name + " is " +
+                              std::to_string(bytes) + " bytes at " + std::to_string(offset) +
+                              " of a buffer of " + std::to_string(region.bytes())};
 }
 
-TenonStatus CopyH2d(TenonDevice handle, TenonStream stream, TenonBuffer dst, uint64_t dst_offset, const void* src,
-                    uint64_t bytes, TenonError* error) noexcept {
+TenonStatus CopyH2d(TenonDevice handle, TenonStream stream, TenonBuffer dst, uint64_t dst_offset,
+                    const void* src, uint64_t bytes, TenonError* error) noexcept {
   return guard(error, [&] {
     const std::shared_ptr<Device> device = FindWorkingDevice(handle);
     const std::shared_ptr<Region> to = device->FindRegion(dst, "buffer (dst)");
@@ -153,8 +163,8 @@ TenonStatus CopyH2d(TenonDevice handle, TenonStream stream, TenonBuffer dst, uin
   });
 }
 
-TenonStatus CopyD2h(TenonDevice handle, TenonStream stream, void* dst, TenonBuffer src, uint64_t src_offset,
-                    uint64_t bytes, TenonError* error) noexcept {
+TenonStatus CopyD2h(TenonDevice handle, TenonStream stream, void* dst, TenonBuffer src,
+                    uint64_t src_offset, uint64_t bytes, TenonError* error) noexcept {
   return guard(error, [&] {
     const std::shared_ptr<Device> device = FindWorkingDevice(handle);
     const std::shared_ptr<Region> from = device->FindRegion(src, "buffer (src)");
@@ -166,22 +176,26 @@ TenonStatus CopyD2h(TenonDevice handle, TenonStream stream, void* dst, TenonBuff
   });
 }
 
-TenonStatus CopyD2d(TenonDevice handle, TenonStream stream, TenonBuffer dst, uint64_t dst_offset, TenonBuffer src,
-                    uint64_t src_offset, uint64_t bytes, TenonError* error) noexcept {
+TenonStatus CopyD2d(TenonDevice handle, TenonStream stream, TenonBuffer dst, uint64_t dst_offset,
+                    TenonBuffer src, uint64_t src_offset, uint64_t bytes,
+                    TenonError* error) noexcept {
   return guard(error, [&] {
     const std::shared_ptr<Device> device = FindWorkingDevice(handle);
     const std::shared_ptr<Region> to = device->FindRegion(dst, "buffer (dst)");
     const std::shared_ptr<Region> from = device->FindRegion(src, "buffer (src)");
-    device->EnqueueCopy(*device->FindStream(stream), {to, from}, [=, to = to.get(), from = from.get()] {
-      Fault fault = OutsideOf(*to, "destination", dst_offset, bytes);
-      if (fault.code == TENON_OK) fault = OutsideOf(*from, "source", src_offset, bytes);
-      if (fault.code == TENON_OK) std::memmove(to->address() + dst_offset, from->address() + src_offset, bytes);
-      return fault;
-    });
+    device->EnqueueCopy(
+        *device->FindStream(stream), {to, from}, [=, to = to.get(), from = from.get()] {
+          Fault fault = OutsideOf(*to, "destination", dst_offset, bytes);
+          if (fault.code == TENON_OK) fault = OutsideOf(*from, "source", src_offset, bytes);
+          if (fault.code == TENON_OK)
+            std::memmove(to->address() + dst_offset, from->address() + src_offset, bytes);
+          return fault;
+        });
   });
 }
 
-TenonStatus KernelCreate(TenonDevice device, const TenonKernelDesc* desc, TenonKernel* kernel, TenonError* error) noexcept {
+TenonStatus KernelCreate(TenonDevice device, const TenonKernelDesc* desc, TenonKernel* kernel,
+                         TenonError* error) noexcept {
   return guard(error, [&] { *kernel = FindWorkingDevice(device)->CreateKernel(desc); });
 }
 
@@ -189,14 +203,16 @@ void KernelDestroy(TenonDevice device, TenonKernel kernel) noexcept {
   guard(nullptr, [&] { FindDevice(device)->DestroyKernel(kernel); });
 }
 
-TenonStatus KernelLaunch(TenonDevice device, TenonStream stream, TenonKernel kernel, const TenonLaunch* launch,
-                         TenonError* error) noexcept {
+TenonStatus KernelLaunch(TenonDevice device, TenonStream stream, TenonKernel kernel,
+                         const TenonLaunch* launch, TenonError* error) noexcept {
   return guard(error, [&] { LaunchKernel(*FindWorkingDevice(device), stream, kernel, launch); });
 }
 
-// ---- streams -------------------------------------------------------------------------------------
+// ---- streams
+// -------------------------------------------------------------------------------------
 
-TenonStatus StreamCreate(TenonDevice device, int32_t, TenonStream* stream, TenonError* error) noexcept {
+TenonStatus StreamCreate(TenonDevice device, int32_t, TenonStream* stream,
+                         TenonError* error) noexcept {
   return guard(error, [&] { *stream = FindWorkingDevice(device)->CreateStream(); });
 }
 
@@ -205,11 +221,13 @@ void StreamDestroy(TenonDevice device, TenonStream stream) noexcept {
 }
 
 TenonStatus StreamSync(TenonDevice device, TenonStream stream, TenonError* error) noexcept {
-  return guard(error, [&] { return Report(FindWorkingDevice(device)->FindStream(stream)->Sync(), error); });
+  return guard(
+      error, [&] { return Report(FindWorkingDevice(device)->FindStream(stream)->Sync(), error); });
 }
 
 TenonStatus StreamQuery(TenonDevice device, TenonStream stream, TenonError* error) noexcept {
-  return guard(error, [&] { return Report(FindWorkingDevice(device)->FindStream(stream)->Query(), error); });
+  return guard(
+      error, [&] { return Report(FindWorkingDevice(device)->FindStream(stream)->Query(), error); });
 }
 
 TenonStatus EventCreate(TenonDevice device, TenonEvent* event, TenonError* error) noexcept {
@@ -220,16 +238,19 @@ void EventDestroy(TenonDevice device, TenonEvent event) noexcept {
   guard(nullptr, [&] { FindDevice(device)->DestroyEvent(event); });
 }
 
-TenonStatus EventRecord(TenonDevice handle, TenonStream stream, TenonEvent event_handle, TenonError* error) noexcept {
+TenonStatus EventRecord(TenonDevice handle, TenonStream stream, TenonEvent event_handle,
+                        TenonError* error) noexcept {
   return guard(error, [&] {
     const std::shared_ptr<Device> device = FindWorkingDevice(handle);
     const std::shared_ptr<Stream> on = device->FindStream(stream);
     const std::shared_ptr<Event> event = device->FindEvent(event_handle);
-    on->EnqueueMarker([event, record = event->Record()](const Fault& fault) { event->Complete(record, fault); });
+    on->EnqueueMarker(
+        [event, record = event->Record()](const Fault& fault) { event->Complete(record, fault); });
   });
 }
 
-TenonStatus EventWait(TenonDevice handle, TenonStream stream, TenonEvent event_handle, TenonError* error) noexcept {
+TenonStatus EventWait(TenonDevice handle, TenonStream stream, TenonEvent event_handle,
+                      TenonError* error) noexcept {
   return guard(error, [&] {
     const std::shared_ptr<Device> device = FindWorkingDevice(handle);
     const std::shared_ptr<Stream> on = device->FindStream(stream);
@@ -246,31 +267,35 @@ TenonStatus EventSync(TenonDevice device, TenonEvent event_handle, TenonError* e
 }
 
 TenonStatus EventQuery(TenonDevice device, TenonEvent event, TenonError* error) noexcept {
-  return guard(error, [&] { return Report(FindWorkingDevice(device)->FindEvent(event)->Query(), error); });
+  return guard(error,
+               [&] { return Report(FindWorkingDevice(device)->FindEvent(event)->Query(), error); });
 }
 
-// ---- memory, tensor ------------------------------------------------------------------------------
+// ---- memory, tensor
+// ------------------------------------------------------------------------------
 
-TenonStatus MemInfo(TenonDevice device, uint64_t* free_bytes, uint64_t* total_bytes, TenonError* error) noexcept {
+TenonStatus MemInfo(TenonDevice device, uint64_t* free_bytes, uint64_t* total_bytes,
+                    TenonError* error) noexcept {
   return guard(error, [&] { FindWorkingDevice(device)->MemoryInfo(free_bytes, total_bytes); });
 }
 
-TenonStatus CallMatmul(TenonDevice device, TenonStream stream, const TenonMatmulArgs* args, TenonCall* call,
-                       TenonError* error) noexcept {
+TenonStatus CallMatmul(TenonDevice device, TenonStream stream, const TenonMatmulArgs* args,
+                       TenonCall* call, TenonError* error) noexcept {
   return guard(error, [&] { Matmul(*FindWorkingDevice(device), stream, args, call); });
 }
 
-TenonStatus CallGather(TenonDevice device, TenonStream stream, const TenonIndexArgs* args, TenonCall* call,
-                       TenonError* error) noexcept {
+TenonStatus CallGather(TenonDevice device, TenonStream stream, const TenonIndexArgs* args,
+                       TenonCall* call, TenonError* error) noexcept {
   return guard(error, [&] { Gather(*FindWorkingDevice(device), stream, args, call); });
 }
 
-TenonStatus CallScatter(TenonDevice device, TenonStream stream, const TenonIndexArgs* args, TenonCall* call,
-                        TenonError* error) noexcept {
+TenonStatus CallScatter(TenonDevice device, TenonStream stream, const TenonIndexArgs* args,
+                        TenonCall* call, TenonError* error) noexcept {
   return guard(error, [&] { Scatter(*FindWorkingDevice(device), stream, args, call); });
 }
 
-// ---- extensions ----------------------------------------------------------------------------------
+// ---- extensions
+// ----------------------------------------------------------------------------------
 
 void FailAllocAfter(TenonDevice device, int64_t n) noexcept {
   guard(nullptr, [&] { FindDevice(device)->FailAllocAfter(n); });
@@ -284,7 +309,8 @@ void SetMemoryLimit(TenonDevice device, uint64_t bytes) noexcept {
   guard(nullptr, [&] { FindDevice(device)->SetMemoryLimit(bytes); });
 }
 
-void Counters(TenonDevice device, uint64_t* launches, uint64_t* copies, uint64_t* live_buffers) noexcept {
+void Counters(TenonDevice device, uint64_t* launches, uint64_t* copies,
+              uint64_t* live_buffers) noexcept {
   guard(nullptr, [&] { FindDevice(device)->Counters(launches, copies, live_buffers); });
 }
 
@@ -299,26 +325,31 @@ void* Address(TenonDevice device, TenonBuffer buffer) noexcept {
 }
 
 const void* QueryExtension(const char* name, uint32_t version) noexcept {
-  static const TenonTestOps test = {sizeof test, 0, FailAllocAfter, FailLaunchAfter, SetMemoryLimit, Counters};
+  static const TenonTestOps test = {sizeof test,    0,       FailAllocAfter, FailLaunchAfter,
+                                    SetMemoryLimit, Counters};
   static const SimdevOps own = {sizeof own, 0, Hold, Address};
   if (version == 1 && std::strcmp(name, "tenon.test") == 0) return &test;
   if (version == 1 && std::strcmp(name, "tenon.simdev") == 0) return &own;
   return nullptr;
 }
 
-constexpr TenonCoreOps core = {sizeof core, 0,       DeviceCount, DeviceProps, DeviceOpen,   DeviceClose,   MemAlloc,
-                               MemFree,     CopyH2d, CopyD2h,     CopyD2d,     KernelCreate, KernelDestroy, KernelLaunch};
-constexpr TenonStreamOps streams = {sizeof streams, 0,           StreamCreate, StreamDestroy, StreamSync, StreamQuery,
-                                    EventCreate,    EventDestroy, EventRecord,  EventWait,     EventSync,  EventQuery};
+constexpr TenonCoreOps core = {
+    sizeof core, 0,       DeviceCount, DeviceProps, DeviceOpen,   DeviceClose,   MemAlloc,
+    MemFree,     CopyH2d, CopyD2h,     CopyD2d,     KernelCreate, KernelDestroy, KernelLaunch};
+constexpr TenonStreamOps streams = {sizeof streams, 0,           StreamCreate, StreamDestroy,
+                                    StreamSync,     StreamQuery, EventCreate,  EventDestroy,
+                                    EventRecord,    EventWait,   EventSync,    EventQuery};
 constexpr TenonMemOps memory = {sizeof memory, 0, MemInfo};
 constexpr TenonTensorOps tensor = {sizeof tensor, 0, CallMatmul, CallGather, CallScatter};
-constexpr TenonBackend backend = {sizeof backend, TENON_ABI_MAJOR, TENON_ABI_MINOR, 0,       "simdev", "Tenon",        "0.1",
-                                  &core,          &streams,        &memory,         &tensor, QueryExtension, nullptr};
+constexpr TenonBackend backend = {
+    sizeof backend, TENON_ABI_MAJOR, TENON_ABI_MINOR, 0,       "simdev",       "Tenon", "0.1",
+    &core,          &streams,        &memory,         &tensor, QueryExtension, nullptr};
 
 }  // namespace
 }  // namespace simdev
 
-extern "C" TENON_EXPORT TenonStatus TENON_BACKEND_ENTRY(const TenonHost* given, const TenonBackend** out,
+extern "C" TENON_EXPORT TenonStatus TENON_BACKEND_ENTRY(const TenonHost* given,
+                                                        const TenonBackend** out,
                                                         TenonError* error) {
   const TenonStatus status = tenon_keep_host(&simdev::host, given, "simdev", error);
   if (status == TENON_OK) *out = &simdev::backend;

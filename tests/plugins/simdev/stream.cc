@@ -15,12 +15,15 @@ void Stream::Push(Operation operation) {
 }
 
 void Stream::Enqueue(std::function<Fault()> operation) { Push({std::move(operation), nullptr}); }
-void Stream::EnqueueMarker(std::function<void(const Fault&)> marker) { Push({nullptr, std::move(marker)}); }
+void Stream::EnqueueMarker(std::function<void(const Fault&)> marker) {
+  Push({nullptr, std::move(marker)});
+}
 
 void Stream::Work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return (!queue_.empty() && !held_) || (queue_.empty() && stopping_); });
+    changed_.wait(lock,
+                  [this] { return (!queue_.empty() && !held_) || (queue_.empty() && stopping_); });
     if (queue_.empty()) return;
     Operation operation = std::move(queue_.front());
     queue_.pop_front();

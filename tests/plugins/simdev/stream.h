@@ -1,5 +1,5 @@
-// Stream: a worker thread that runs operations in order, late, and remembers the first that failed. Event: a point
-// in a stream that the host and other streams can wait for.
+// Stream: a worker thread that runs operations in order, late, and remembers the first that failed.
+// Event: a point in a stream that the host and other streams can wait for.
 #ifndef TENON_TESTS_PLUGINS_SIMDEV_STREAM_H_
 #define TENON_TESTS_PLUGINS_SIMDEV_STREAM_H_
 
@@ -32,7 +32,8 @@ struct Delay {
 
 class Stream {
  public:
-  // `lost` is the device's: set by an operation that fails with DEVICE_LOST, and then nothing runs any more.
+  // `lost` is the device's: set by an operation that fails with DEVICE_LOST, and then nothing runs
+  // any more.
   Stream(const Delay& delay, std::shared_ptr<std::atomic<bool>> lost);
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;

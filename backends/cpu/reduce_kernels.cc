@@ -1,0 +1,496 @@
+#include "backends/cpu/reduce_kernels.h"
+
+#include <cstring>
+#include <limits>
+
+#include "backends/cpu/scalar_ops.h"
+#include "backends/cpu/targets.h"
+#include "tenon/abi/tenon_plugin_kit.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/reduce_kernels.cc"
+#include "hwy/foreach_target.h"
+// after foreach_target
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tenon_cpu {
+namespace HWY_NAMESPACE {
+namespace {
+
+// The type that a state holds for elements of type T.
+template <class T>
+using Wide = std::conditional_t<kFloat<T>, double, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
+
+template <class C>
+TENON_INLINE C& In(Slot& slot) {
+  if constexpr (std::is_same_v<C, double>) return slot.f;
+  else if constexpr (std::is_same_v<C, int64_t>) return slot.i;
+  else return slot.u;
+}
+
+// ---- lanes: eight elements side by side, in a fixed number whatever the processor, so the order is the same ----
+
+inline constexpr int64_t kLanes = 8;
+template <class T>
+struct LanesOf {
+  typedef T Type __attribute__((vector_size(kLanes * sizeof(T)), aligned(alignof(T)), may_alias));
+};
+template <class T>
+using Lanes = typename LanesOf<T>::Type;
+
+template <class C, class T>
+TENON_INLINE void Load(Lanes<C>& to, const T* from) {
+  to = __builtin_convertvector(*reinterpret_cast<const Lanes<T>*>(from), Lanes<C>);
+}
+
+struct Plus {
+  template <class C>
+  static TENON_INLINE void Do(C& a, const C& b) { a = a + b; }
+};
+struct Times {
+  template <class C>
+  static TENON_INLINE void Do(C& a, const C& b) { a = a * b; }
+};
+
+// Sum or product in 64 lanes; they are folded as a tree.
+template <class Op, class T>
+TENON_INLINE double FoldFloats(const T* x, int64_t n, double neutral) {
+  Lanes<double> acc[8];
+  for (auto& a : acc) a = Lanes<double>{} + neutral;
+  int64_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    for (int k = 0; k < 8; ++k) {
+      Lanes<double> v;
+      Load<double>(v, x + i + kLanes * k);
+      Op::Do(acc[k], v);
+    }
+  }
+  for (; i + kLanes <= n; i += kLanes) {
+    Lanes<double> v;
+    Load<double>(v, x + i);
+    Op::Do(acc[i / kLanes % 8], v);
+  }
+  for (int width = 4; width > 0; width /= 2) {
+    for (int k = 0; k < width; ++k) Op::Do(acc[k], acc[k + width]);
+  }
+  double lane[kLanes];
+  std::memcpy(lane, &acc[0], sizeof lane);
+  for (int64_t j = 0; i < n; ++i, ++j) Op::Do(lane[j], static_cast<double>(x[i]));
+  for (int width = 4; width > 0; width /= 2) {
+    for (int k = 0; k < width; ++k) Op::Do(lane[k], lane[k + width]);
+  }
+  return lane[0];
+}
+
+// Knuth's TwoSum: the slots hold the sum and what all its roundings lost.
+TENON_INLINE void AddCompensated(double& sum, double& lost, double x) {
+  const double s = sum + x;
+  const double part = s - sum;
+  lost += (sum - (s - part)) + (x - part);
+  sum = s;
+}
+
+template <class T>
+void SumRow(Slot* state, const void* x, const Keys&, int64_t n) {
+  const T* v = static_cast<const T*>(x);
+  if constexpr (kFloat<T>) {
+    AddCompensated(state[0].f, state[1].f, FoldFloats<Plus>(v, n, 0.0));
+  } else {
+    uint64_t sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum += static_cast<uint64_t>(static_cast<Wide<T>>(v[i]));
+    state[0].u += sum;
+  }
+}
+
+template <class T>
+void SumColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys&, int64_t n) {
+  const char* row = static_cast<const char*>(x);
+  if constexpr (kFloat<T>) {
+    double* sum = &slots[0]->f;
+    double* lost = &slots[1]->f;
+    for (; rows >= 4; rows -= 4, row += 4 * row_stride) {
+      const T* a = reinterpret_cast<const T*>(row);
+      const T* b = reinterpret_cast<const T*>(row + row_stride);
+      const T* c = reinterpret_cast<const T*>(row + 2 * row_stride);
+      const T* d = reinterpret_cast<const T*>(row + 3 * row_stride);
+      TENON_IVDEP
+      for (int64_t j = 0; j < n; ++j) {
+        const double four = (double(a[j]) + double(b[j])) + (double(c[j]) + double(d[j]));
+        if constexpr (sizeof(T) == 8) AddCompensated(sum[j], lost[j], four);
+        else sum[j] += four;
+      }
+    }
+    for (; rows > 0; --rows, row += row_stride) {
+      const T* a = reinterpret_cast<const T*>(row);
+      TENON_IVDEP
+      for (int64_t j = 0; j < n; ++j) {
+        if constexpr (sizeof(T) == 8) AddCompensated(sum[j], lost[j], a[j]);
+        else sum[j] += double(a[j]);
+      }
+    }
+  } else {
+    for (; rows > 0; --rows, row += row_stride) {
+      const T* a = reinterpret_cast<const T*>(row);
+      TENON_IVDEP
+      for (int64_t j = 0; j < n; ++j) slots[0][j].u += static_cast<uint64_t>(static_cast<Wide<T>>(a[j]));
+    }
+  }
+}
+
+void CombineSum(Slot* state, const Slot* later) {
+  AddCompensated(state[0].f, state[1].f, later[0].f);
+  state[1].f += later[1].f;
+}
+void CombineIntSum(Slot* state, const Slot* later) { state[0].u += later[0].u; }
+
+template <class T>
+void ProductRow(Slot* state, const void* x, const Keys&, int64_t n) {
+  const T* v = static_cast<const T*>(x);
+  if constexpr (kFloat<T>) {
+    state[0].f *= FoldFloats<Times>(v, n, 1.0);
+  } else {
+    uint64_t product = 1;
+    for (int64_t i = 0; i < n; ++i) product *= static_cast<uint64_t>(static_cast<Wide<T>>(v[i]));
+    state[0].u *= product;
+  }
+}
+template <class T>
+struct ProductStep {
+  static TENON_INLINE void Do(Slot& s, T v) {
+    if constexpr (kFloat<T>) s.f *= v;
+    else s.u *= static_cast<uint64_t>(static_cast<Wide<T>>(v));
+  }
+};
+void CombineProduct(Slot* state, const Slot* later) { state[0].f *= later[0].f; }
+void CombineIntProduct(Slot* state, const Slot* later) { state[0].u *= later[0].u; }
+
+// Every reducer with one slot and no keys has this loop over columns.
+template <class Step, class T>
+void StepColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys&, int64_t n) {
+  const char* row = static_cast<const char*>(x);
+  Slot* const state = slots[0];
+  for (; rows > 0; --rows, row += row_stride) {
+    const T* a = reinterpret_cast<const T*>(row);
+    TENON_IVDEP
+    for (int64_t j = 0; j < n; ++j) Step::Do(state[j], a[j]);
+  }
+}
+
+template <bool kMax, class C>
+TENON_INLINE C Better(C a, C b) {
+  if constexpr (kMax) return Max::Do(a, b);
+  else return Min::Do(a, b);
+}
+
+// The extreme of an array; for floats NaN if there is one.
+template <bool kMax, class T>
+TENON_INLINE T Extreme(const T* x, int64_t n) {
+  T best = x[0];
+  int64_t i = 0;
+  if constexpr (kFloat<T>) {
+    if (n >= 4 * kLanes) {
+      Lanes<T> m[4];
+      decltype(m[0] != m[0]) bad[4];
+      for (int k = 0; k < 4; ++k) {
+        m[k] = *reinterpret_cast<const Lanes<T>*>(x + kLanes * k);
+        bad[k] = m[k] != m[k];
+      }
+      for (i = 4 * kLanes; i + 4 * kLanes <= n; i += 4 * kLanes) {
+        for (int k = 0; k < 4; ++k) {
+          const Lanes<T> v = *reinterpret_cast<const Lanes<T>*>(x + i + kLanes * k);
+          bad[k] |= v != v;
+          if constexpr (kMax) m[k] = v > m[k] ? v : m[k];
+          else m[k] = v < m[k] ? v : m[k];
+        }
+      }
+      for (int k = 0; k < 4; ++k) {
+        for (int j = 0; j < kLanes; ++j) best = bad[k][j] != 0 ? std::numeric_limits<T>::quiet_NaN() : Better<kMax, T>(best, m[k][j]);
+      }
+    }
+    for (; i < n; ++i) best = Better<kMax, T>(best, x[i]);
+  } else {
+    for (; i < n; ++i) best = Better<kMax, T>(best, x[i]);
+  }
+  return best;
+}
+
+template <bool kMax, class T>
+void ExtremeRow(Slot* state, const void* x, const Keys&, int64_t n) {
+  using C = Wide<T>;
+  C& best = In<C>(state[0]);
+  best = Better<kMax, C>(best, static_cast<C>(Extreme<kMax, T>(static_cast<const T*>(x), n)));
+}
+template <bool kMax, class T>
+struct ExtremeStep {
+  static TENON_INLINE void Do(Slot& s, T v) { In<Wide<T>>(s) = Better<kMax, Wide<T>>(In<Wide<T>>(s), static_cast<Wide<T>>(v)); }
+};
+template <bool kMax, class C>
+void CombineExtreme(Slot* state, const Slot* later) {
+  Slot other = later[0];
+  In<C>(state[0]) = Better<kMax, C>(In<C>(state[0]), In<C>(other));
+}
+
+// Is v better than best; a NaN is better than any number.
+template <bool kMax, class C>
+TENON_INLINE bool Beats(C v, C best) {
+  const bool beats = kMax ? v > best : v < best;
+  if constexpr (kFloat<C>) return beats | ((v != v) & (best == best));
+  else return beats;
+}
+template <class C>
+TENON_INLINE bool Ties(C v, C best) {
+  if constexpr (kFloat<C>) return (v == best) | ((v != v) & (best != best));
+  else return v == best;
+}
+
+// First the extreme, which is fast, and only where it matters the search for its key.
+template <bool kMax, class T>
+void ArgRow(Slot* state, const void* x, const Keys& keys, int64_t n) {
+  using C = Wide<T>;
+  const T* v = static_cast<const T*>(x);
+  const T extreme = Extreme<kMax, T>(v, n);
+  const C wide = static_cast<C>(extreme);
+  const bool beats = Beats<kMax, C>(wide, In<C>(state[0]));
+  if (!beats && !Ties<C>(wide, In<C>(state[0]))) return;
+  int64_t key = beats ? std::numeric_limits<int64_t>::max() : state[1].i;
+  for (int64_t i = 0; i < n; ++i) {
+    if (!Ties<T>(v[i], extreme)) continue;
+    const int64_t candidate = keys.keys != nullptr ? keys.keys[i] : keys.first + i * keys.step;
+    key = candidate < key ? candidate : key;
+    if (keys.keys == nullptr && keys.step >= 0) break;  // later keys are not smaller
+  }
+  In<C>(state[0]) = wide;
+  state[1].i = key;
+}
+
+template <bool kMax, class T>
+void ArgColumns(Slot* const* slots, const void* x, int64_t, int64_t, const Keys& keys, int64_t n) {
+  using C = Wide<T>;
+  const T* v = static_cast<const T*>(x);
+  C* best = &In<C>(slots[0][0]);
+  int64_t* best_key = &slots[1]->i;
+  const auto loop = [&](auto key_of) {
+    TENON_IVDEP
+    for (int64_t j = 0; j < n; ++j) {
+      const C value = static_cast<C>(v[j]);
+      const C old = best[j];
+      const int64_t old_key = best_key[j];
+      const int64_t key = key_of(j);
+      const bool take = Beats<kMax, C>(value, old) | (Ties<C>(value, old) & (key < old_key));
+      best[j] = take ? value : old;
+      best_key[j] = take ? key : old_key;
+    }
+  };
+  if (keys.keys != nullptr) loop([&](int64_t j) { return keys.keys[j]; });
+  else loop([first = keys.first, step = keys.step](int64_t j) { return first + j * step; });
+}
+
+template <bool kMax, class C>
+void CombineArg(Slot* state, const Slot* later) {
+  Slot other = later[0];
+  const C v = In<C>(other);
+  const C old = In<C>(state[0]);
+  if (Beats<kMax, C>(v, old) || (Ties<C>(v, old) && later[1].i < state[1].i)) {
+    state[0] = later[0];
+    state[1] = later[1];
+  }
+}
+
+void AnyRow(Slot* state, const void* x, const Keys&, int64_t n) {
+  const uint8_t* v = static_cast<const uint8_t*>(x);
+  uint8_t any = 0;
+  for (int64_t i = 0; i < n; ++i) any |= v[i];
+  state[0].u |= any != 0;
+}
+void AllRow(Slot* state, const void* x, const Keys&, int64_t n) {
+  const uint8_t* v = static_cast<const uint8_t*>(x);
+  uint8_t none = 0;
+  for (int64_t i = 0; i < n; ++i) none |= v[i] == 0;
+  state[0].u &= none == 0;
+}
+struct AnyStep {
+  static TENON_INLINE void Do(Slot& s, uint8_t v) { s.u |= v != 0; }
+};
+struct AllStep {
+  static TENON_INLINE void Do(Slot& s, uint8_t v) { s.u &= v != 0; }
+};
+void CombineAny(Slot* state, const Slot* later) { state[0].u |= later[0].u; }
+void CombineAll(Slot* state, const Slot* later) { state[0].u &= later[0].u; }
+
+// Chan, Golub and LeVeque 1979: joins the moments of two sets.
+void CombineMoments(Slot* state, const Slot* later) {
+  const double na = state[0].f, nb = later[0].f;
+  if (nb == 0) return;
+  const double n = na + nb;
+  const double delta = later[1].f - state[1].f;
+  state[2].f += later[2].f + delta * delta * (na * nb / n);
+  state[1].f += delta * (nb / n);
+  state[0].f = n;
+}
+
+// Two passes over a block in the cache, then joined.
+template <class T>
+void MomentsRow(Slot* state, const void* x, const Keys&, int64_t n) {
+  const T* v = static_cast<const T*>(x);
+  Slot block[kSlots];
+  block[0].f = static_cast<double>(n);
+  block[1].f = FoldFloats<Plus>(v, n, 0.0) / static_cast<double>(n);
+  const double mean = block[1].f;
+  Lanes<double> acc[4] = {};
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    for (int k = 0; k < 4; ++k) {
+      Lanes<double> d;
+      Load<double>(d, v + i + kLanes * k);
+      d -= mean;
+      acc[k] += d * d;
+    }
+  }
+  acc[0] = (acc[0] + acc[1]) + (acc[2] + acc[3]);
+  double sum = ((acc[0][0] + acc[0][1]) + (acc[0][2] + acc[0][3])) + ((acc[0][4] + acc[0][5]) + (acc[0][6] + acc[0][7]));
+  for (; i < n; ++i) sum += (v[i] - mean) * (v[i] - mean);
+  block[2].f = sum;
+  CombineMoments(state, block);
+}
+
+// Welford 1962, a column each; all columns have seen the same number of rows.
+template <class T>
+void MomentsColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys&, int64_t n) {
+  const char* row = static_cast<const char*>(x);
+  double count = slots[0]->f;
+  double* mean = &slots[1]->f;
+  double* squares = &slots[2]->f;
+  for (; rows > 0; --rows, row += row_stride) {
+    const T* v = reinterpret_cast<const T*>(row);
+    count += 1;
+    const double weight = 1 / count;
+    TENON_IVDEP
+    for (int64_t j = 0; j < n; ++j) {
+      const double delta = v[j] - mean[j];
+      mean[j] += delta * weight;
+      squares[j] += delta * (v[j] - mean[j]);
+    }
+  }
+  for (int64_t j = 0; j < n; ++j) slots[0][j].f = count;
+}
+
+template <bool kMax, class T>
+void SetExtreme(ReduceFns& fns, bool arg) {
+  using C = Wide<T>;
+  fns.row = arg ? &ArgRow<kMax, T> : &ExtremeRow<kMax, T>;
+  fns.column = arg ? &ArgColumns<kMax, T> : &StepColumns<ExtremeStep<kMax, T>, T>;
+  fns.combine = arg ? &CombineArg<kMax, C> : &CombineExtreme<kMax, C>;
+  fns.slots = arg ? 2 : 1;
+  using Limits = std::numeric_limits<C>;
+  if constexpr (kFloat<C>) In<C>(fns.initial[0]) = kMax ? -Limits::infinity() : Limits::infinity();
+  else In<C>(fns.initial[0]) = kMax ? Limits::min() : Limits::max();
+  fns.initial[1].i = std::numeric_limits<int64_t>::max();
+}
+
+template <class T>
+bool SetFns(uint32_t kind, ReduceFns& fns) {
+  switch (kind) {
+    case TENON_SUM:
+      fns.row = &SumRow<T>;
+      fns.column = &SumColumns<T>;
+      fns.combine = kFloat<T> ? &CombineSum : &CombineIntSum;
+      fns.slots = kFloat<T> ? 2 : 1;
+      return true;
+    case TENON_PROD:
+      fns.row = &ProductRow<T>;
+      fns.column = &StepColumns<ProductStep<T>, T>;
+      fns.combine = kFloat<T> ? &CombineProduct : &CombineIntProduct;
+      if constexpr (kFloat<T>) fns.initial[0].f = 1;
+      else fns.initial[0].u = 1;
+      return true;
+    case TENON_MIN: SetExtreme<false, T>(fns, false); return true;
+    case TENON_MAX: SetExtreme<true, T>(fns, false); return true;
+    case TENON_ARGMIN: SetExtreme<false, T>(fns, true); return true;
+    case TENON_ARGMAX: SetExtreme<true, T>(fns, true); return true;
+    case TENON_MOMENTS:
+      if constexpr (kFloat<T>) {
+        fns.row = &MomentsRow<T>;
+        fns.column = &MomentsColumns<T>;
+        fns.combine = &CombineMoments;
+        fns.slots = 3;
+        return true;
+      }
+      return false;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+// `fns.load` says what the values are.
+bool SetReducer(uint32_t kind, ReduceFns* fns) {
+  if (kind == TENON_ANY || kind == TENON_ALL) {
+    fns->row = kind == TENON_ANY ? &AnyRow : &AllRow;
+    fns->column = kind == TENON_ANY ? &StepColumns<AnyStep, uint8_t> : &StepColumns<AllStep, uint8_t>;
+    fns->combine = kind == TENON_ANY ? &CombineAny : &CombineAll;
+    fns->initial[0].u = kind == TENON_ALL;
+    return true;
+  }
+  switch (fns->load) {
+    case TENON_BOOL:
+    case TENON_U8: return SetFns<uint8_t>(kind, *fns);
+    case TENON_I8: return SetFns<int8_t>(kind, *fns);
+    case TENON_U16: return SetFns<uint16_t>(kind, *fns);
+    case TENON_I16: return SetFns<int16_t>(kind, *fns);
+    case TENON_U32: return SetFns<uint32_t>(kind, *fns);
+    case TENON_I32: return SetFns<int32_t>(kind, *fns);
+    case TENON_U64: return SetFns<uint64_t>(kind, *fns);
+    case TENON_I64: return SetFns<int64_t>(kind, *fns);
+    case TENON_F32: return SetFns<float>(kind, *fns);
+    case TENON_F64: return SetFns<double>(kind, *fns);
+    default: return false;
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tenon_cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tenon_cpu {
+HWY_EXPORT(SetReducer);
+
+bool FindReducer(uint32_t kind, uint32_t dtype, uint32_t acc_dtype, ReduceFns* fns) {
+  const bool is_float = tenon_dtype_is_float(dtype);
+  const bool float_acc = tenon_dtype_is_float(acc_dtype);
+  const bool is_arg = kind == TENON_ARGMIN || kind == TENON_ARGMAX;
+  fns->load = dtype == TENON_F16 || dtype == TENON_BF16 ? static_cast<uint32_t>(TENON_F32) : dtype;
+  switch (kind) {
+    case TENON_SUM:
+    case TENON_PROD:
+      if (is_float && !float_acc) return false;
+      if (!is_float && float_acc) fns->load = TENON_F64;
+      break;
+    case TENON_MIN:
+    case TENON_MAX:
+      if (is_float != float_acc) return false;
+      break;
+    case TENON_ANY:
+    case TENON_ALL:
+      if (dtype != TENON_BOOL || acc_dtype != TENON_BOOL) return false;
+      break;
+    case TENON_ARGMIN:
+    case TENON_ARGMAX:
+      if (acc_dtype != TENON_I64) return false;
+      break;
+    case TENON_MOMENTS:
+      if (!float_acc) return false;
+      if (!is_float) fns->load = TENON_F64;
+      break;
+    default: return false;
+  }
+  const bool wide_float = tenon_dtype_is_float(fns->load);
+  fns->result = is_arg ? static_cast<uint32_t>(TENON_I64)
+                : wide_float ? static_cast<uint32_t>(TENON_F64)
+                : tenon_dtype_is_signed(fns->load) ? static_cast<uint32_t>(TENON_I64) : static_cast<uint32_t>(TENON_U64);
+  return HWY_DYNAMIC_DISPATCH(SetReducer)(kind, fns);
+}
+
+}  // namespace tenon_cpu
+#endif

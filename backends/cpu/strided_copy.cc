@@ -1,0 +1,170 @@
+#include "backends/cpu/strided_copy.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "backends/cpu/host.h"
+
+namespace tenon_cpu {
+namespace {
+
+struct Wide {
+  uint64_t low, high;
+};
+
+template <class T>
+void Line(char* dst, int64_t dst_stride, const char* src, int64_t src_stride, int64_t n) {
+  if (src_stride == 0) {
+    const T value = *reinterpret_cast<const T*>(src);
+    for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(dst + i * dst_stride) = value;
+  } else {
+    for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(dst + i * dst_stride) = *reinterpret_cast<const T*>(src + i * src_stride);
+  }
+}
+
+// Visits the elements of a block as lines along the innermost axis: visit(offset, n, done so far).
+template <class Visit>
+void ForEachLine(const Space& space, int operand, int64_t position, int64_t n, Visit&& visit) {
+  const int inner = space.rank - 1;
+  int64_t at[TENON_ABI_MAX_RANK];
+  int64_t rest = position;
+  int64_t offset = 0;
+  for (int d = inner; d >= 0; --d) {
+    at[d] = rest % space.sizes[d];
+    rest /= space.sizes[d];
+    offset += at[d] * space.strides[operand][d];
+  }
+  for (int64_t done = 0; done < n;) {
+    const int64_t line = inner < 0 ? 1 : std::min(n - done, space.sizes[inner] - at[inner]);
+    visit(offset, line, done);
+    done += line;
+    if (inner < 0) continue;
+    at[inner] += line;
+    offset += line * space.strides[operand][inner];
+    for (int d = inner; d > 0 && at[d] == space.sizes[d]; --d) {
+      offset += space.strides[operand][d - 1] - space.sizes[d] * space.strides[operand][d];
+      at[d] = 0;
+      ++at[d - 1];
+    }
+  }
+}
+
+// dst[i * dst_row + j * size] = src[i * size + j * src_row], in squares whose lines stay in the cache.
+template <class T>
+void TransposeTile(char* dst, int64_t dst_row, const char* src, int64_t src_row, int64_t rows, int64_t columns) {
+  constexpr int64_t side = 64 / sizeof(T) < 8 ? 8 : 64 / sizeof(T);  // a cache line of elements
+  for (int64_t i0 = 0; i0 < rows; i0 += side) {
+    const int64_t m = std::min(side, rows - i0);
+    for (int64_t j0 = 0; j0 < columns; j0 += side) {
+      const int64_t n = std::min(side, columns - j0);
+      const char* from = src + i0 * static_cast<int64_t>(sizeof(T)) + j0 * src_row;
+      char* to = dst + i0 * dst_row + j0 * static_cast<int64_t>(sizeof(T));
+      if (m == side && n == side) {
+        // Through a buffer: both sides then see whole lines, and the compiler unrolls the constant loops.
+        T square[side][side];
+        for (int64_t j = 0; j < side; ++j) std::memcpy(square[j], from + j * src_row, sizeof square[j]);
+        for (int64_t i = 0; i < side; ++i) {
+          T line[side];
+          for (int64_t j = 0; j < side; ++j) line[j] = square[j][i];
+          std::memcpy(to + i * dst_row, line, sizeof line);
+        }
+      } else {
+        for (int64_t i = 0; i < m; ++i) {
+          for (int64_t j = 0; j < n; ++j) {
+            *reinterpret_cast<T*>(to + i * dst_row + j * static_cast<int64_t>(sizeof(T))) =
+                *reinterpret_cast<const T*>(from + i * static_cast<int64_t>(sizeof(T)) + j * src_row);
+          }
+        }
+      }
+    }
+  }
+}
+
+void TransposeAny(char* dst, int64_t dst_row, const char* src, int64_t src_row, int64_t rows, int64_t columns, int64_t item) {
+  switch (item) {
+    case 1: return TransposeTile<uint8_t>(dst, dst_row, src, src_row, rows, columns);
+    case 2: return TransposeTile<uint16_t>(dst, dst_row, src, src_row, rows, columns);
+    case 4: return TransposeTile<uint32_t>(dst, dst_row, src, src_row, rows, columns);
+    case 8: return TransposeTile<uint64_t>(dst, dst_row, src, src_row, rows, columns);
+    default: return TransposeTile<Wide>(dst, dst_row, src, src_row, rows, columns);
+  }
+}
+
+// The axis along which operand 0 is dense, other than the innermost; -1: none.
+int DenseSourceAxis(const Space& space, int64_t item) {
+  if (space.rank < 2 || space.inner_stride(0) == item || space.inner_stride(1) != item) return -1;
+  for (int d = 0; d < space.rank - 1; ++d) {
+    if (space.strides[0][d] == item) return d;
+  }
+  return -1;
+}
+
+}  // namespace
+
+void CopyLine(char* dst, int64_t dst_stride, const char* src, int64_t src_stride, int64_t item, int64_t n) {
+  if (dst_stride == item && src_stride == item) {
+    if (dst != src) std::memcpy(dst, src, static_cast<size_t>(n * item));
+    return;
+  }
+  switch (item) {
+    case 1: return Line<uint8_t>(dst, dst_stride, src, src_stride, n);
+    case 2: return Line<uint16_t>(dst, dst_stride, src, src_stride, n);
+    case 4: return Line<uint32_t>(dst, dst_stride, src, src_stride, n);
+    case 8: return Line<uint64_t>(dst, dst_stride, src, src_stride, n);
+    default: return Line<Wide>(dst, dst_stride, src, src_stride, n);
+  }
+}
+
+void GatherBlock(char* dst, const Space& space, int operand, const char* base, int64_t position, int64_t n, int64_t item) {
+  const int64_t stride = space.inner_stride(operand);
+  ForEachLine(space, operand, position, n, [&](int64_t offset, int64_t line, int64_t done) {
+    CopyLine(dst + done * item, item, base + offset, stride, item, line);
+  });
+}
+
+void ScatterBlock(const char* src, const Space& space, int operand, char* base, int64_t position, int64_t n, int64_t item) {
+  const int64_t stride = space.inner_stride(operand);
+  ForEachLine(space, operand, position, n, [&](int64_t offset, int64_t line, int64_t done) {
+    CopyLine(base + offset, stride, src + done * item, item, item, line);
+  });
+}
+
+void CopySpace(const Space& space, const char* src, char* dst, int64_t item) {
+  constexpr int64_t kGrainBytes = 256 << 10;
+  const int axis = DenseSourceAxis(space, item);
+  if (axis < 0) {
+    const int64_t inner = space.inner();
+    const int64_t grain = std::max<int64_t>(1, kGrainBytes / item);
+    ParallelFor(space.count, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t at = begin; at < end;) {
+        const int64_t line = std::min(end - at, inner - at % inner);
+        CopyLine(dst + space.Offset(1, at), space.inner_stride(1), src + space.Offset(0, at), space.inner_stride(0), item, line);
+        at += line;
+      }
+    });
+    return;
+  }
+  // Planes of (axis, innermost), cut into strips of rows.
+  constexpr int64_t kStrip = 64;
+  const int last = space.rank - 1;
+  const int64_t rows = space.sizes[axis], columns = space.sizes[last];
+  const int64_t strips = (rows + kStrip - 1) / kStrip;
+  const int64_t planes = space.count / (rows * columns);
+  const int64_t grain = std::max<int64_t>(1, kGrainBytes / (kStrip * columns * item));
+  ParallelFor(planes * strips, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin; at < end; ++at) {
+      int64_t plane = at / strips;
+      const int64_t row = at % strips * kStrip;
+      int64_t from = row * space.strides[0][axis], to = row * space.strides[1][axis];
+      for (int d = last - 1; d >= 0; --d) {
+        if (d == axis) continue;
+        from += plane % space.sizes[d] * space.strides[0][d];
+        to += plane % space.sizes[d] * space.strides[1][d];
+        plane /= space.sizes[d];
+      }
+      TransposeAny(dst + to, space.strides[1][axis], src + from, space.strides[0][last], std::min(kStrip, rows - row), columns, item);
+    }
+  });
+}
+
+}  // namespace tenon_cpu

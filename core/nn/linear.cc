@@ -1,0 +1,36 @@
+#include "tenon/nn/linear.h"
+
+#include <cmath>
+
+#include "tenon/nn/init.h"
+#include "tenon/ops/elementwise.h"
+#include "tenon/ops/matmul.h"
+#include "tenon/ops/views.h"
+
+namespace tenon::nn {
+
+Linear::Linear(int64_t in, int64_t out, bool with_bias, Generator& generator) {
+  if (in < 1 || out < 1) {
+    fail(ErrorCode::kInvalidArgument, "Linear", in, " inputs and ", out,
+         " outputs; both must be at least 1");
+  }
+  const double bound = 1 / std::sqrt(static_cast<double>(in));
+  weight = uniform(Dims{out, in}, -bound, bound, kDefaultFloat, Device(), generator);
+  weight.requires_grad_();
+  if (with_bias) {
+    bias = uniform(Dims{out}, -bound, bound, kDefaultFloat, Device(), generator);
+    bias.requires_grad_();
+  }
+}
+
+Tensor Linear::forward(const Tensor& x) {
+  if (x.ndim() == 0 || x.size(-1) != weight.size(1)) {
+    fail(ErrorCode::kShape, "Linear", "the input has shape ", shape_text(x.shape()),
+         ", but its last axis must have ", weight.size(1), " elements (weight is ",
+         shape_text(weight.shape()), ")");
+  }
+  Tensor y = matmul(x, matrix_transpose(weight));
+  return bias.defined() ? y + bias : y;
+}
+
+}  // namespace tenon::nn

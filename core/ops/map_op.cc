@@ -1,0 +1,327 @@
+#include "tenon/ops/map_op.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tenon/ops/map_record.h"
+
+namespace tenon {
+
+// What a call's operands say, before anything runs.
+struct MapOp::Call {
+  const Tensor* tensors[kMaxOperands];  // the tensor operands, in order
+  int n_tensors = 0;
+  uint32_t key = 0;       // 4 bits per operand
+  DType common;           // of the operands after promotion
+  bool raised = false;    // a number raised the dtype above the tensors'
+  bool simple = true;     // one shape, all contiguous
+  uint8_t codes[kMaxOperands];
+  uint64_t scalars[kMaxOperands + 4];
+};
+
+namespace {
+
+[[gnu::cold]] std::string operands_text(const Operand* operands, int n) {
+  std::string out;
+  for (int i = 0; i < n; ++i) {
+    if (i) out += i + 1 == n ? " and " : ", ";
+    out += operands[i].is_tensor() ? describe(operands[i].tensor()) : "a number";
+  }
+  return out;
+}
+
+bool same_shape(const TensorImpl* a, const TensorImpl* b) {
+  if (a->rank != b->rank) return false;
+  for (int i = 0; i < a->rank; ++i) {
+    if (a->sizes[i] != b->sizes[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+DType MapOp::common_dtype(const char* name, const Operand* operands) const {
+  DType d = DType::none;
+  const int first = class_ == DTypeClass::condition ? 1 : 0;
+  for (int i = first; i < n_operands_; ++i) {
+    if (!operands[i].is_tensor()) continue;
+    const DType own = operands[i].tensor().dtype();
+    const DType promoted = d == DType::none ? own : promote(d, own);
+    if (promoted == DType::none) {
+      fail(ErrorCode::kDType, name, dtype_name(d), " and ", dtype_name(own),
+           " have no common dtype; convert one of them with astype()");
+    }
+    d = promoted;
+  }
+  for (int i = first; i < n_operands_; ++i) {
+    if (operands[i].is_tensor()) continue;
+    d = d == DType::none ? operands[i].scalar().default_dtype() : operands[i].scalar().dtype_beside(d);
+  }
+  const DTypeKind kind = dtype_info(d).kind;
+  const bool is_int = kind == DTypeKind::Int || kind == DTypeKind::UInt;
+  const auto refuse = [&](const char* why) {
+    fail(ErrorCode::kDType, name, "is not defined for ", operands_text(operands, n_operands_), ": ", why);
+  };
+  if (kind == DTypeKind::Complex) refuse("complex tensors can be stored, copied and multiplied as matrices only");
+  switch (class_) {
+    case DTypeClass::real:
+      if (kind == DTypeKind::Bool) refuse("it needs numbers; use logical_ functions, or astype() to a number type");
+      break;
+    case DTypeClass::floating:
+    case DTypeClass::predicate:
+      if (kind != DTypeKind::Float) return kDefaultFloat;
+      break;
+    case DTypeClass::bits:
+      if (!is_int && kind != DTypeKind::Bool) refuse("it needs integers or bools; use astype()");
+      break;
+    case DTypeClass::integer:
+      if (!is_int) refuse("it needs integers; use astype()");
+      break;
+    case DTypeClass::any:
+    case DTypeClass::logic:
+    case DTypeClass::compare:
+    case DTypeClass::condition:
+      break;
+  }
+  return d;
+}
+
+void MapOp::resolve(const char* name, const Operand* operands, Call& call) {
+  const TensorImpl* first = nullptr;
+  bool plain = true;  // every dtype the first tensor's, and no number of a higher kind
+  for (int i = 0; i < n_operands_; ++i) {
+    if (!operands[i].is_tensor()) {
+      call.codes[i] = 0;
+      call.key <<= 4;
+      continue;
+    }
+    const Tensor& x = operands[i].tensor();
+    if (__builtin_expect(!x.defined(), 0)) fail(ErrorCode::kInvalidArgument, name, "argument ", i, " is an undefined tensor");
+    const TensorImpl* t = x.impl();
+    call.codes[i] = static_cast<uint8_t>(t->dtype);
+    call.key = call.key << 4 | call.codes[i];
+    call.tensors[call.n_tensors++] = &x;
+    if (!first) {
+      first = t;
+      call.simple = t->contiguous;
+      continue;
+    }
+    if (__builtin_expect(t->storage->device != first->storage->device, 0)) {
+      fail(ErrorCode::kDevice, name, "Expected all tensors to be on the same device, but found ",
+           operands_text(operands, n_operands_), ". Move one with to()");
+    }
+    call.simple = call.simple && t->contiguous && same_shape(t, first);
+    plain = plain && t->dtype == first->dtype;
+  }
+  if (__builtin_expect(!first, 0)) {
+    fail(ErrorCode::kInvalidArgument, name, "needs at least one tensor; make one with full()");
+  }
+  // The usual case needs no look at the promotion rules again: one floating dtype, numbers that fit it.
+  if (plain && is_floating(first->dtype) && class_ != DTypeClass::bits && class_ != DTypeClass::integer &&
+      class_ != DTypeClass::condition) {
+    call.common = first->dtype;
+  } else {
+    call.common = common_dtype(name, operands);
+    // With numbers only the table's key (which knows no kinds of numbers) would be ambiguous.
+    DType tensors = DType::none;
+    for (int i = class_ == DTypeClass::condition ? 1 : 0; i < n_operands_; ++i) {
+      if (!operands[i].is_tensor()) continue;
+      const DType own = operands[i].tensor().dtype();
+      tensors = tensors == DType::none ? own : promote(tensors, own);
+    }
+    for (int i = 0; i < n_operands_; ++i) {
+      if (operands[i].is_tensor()) continue;
+      call.raised |= tensors == DType::none || operands[i].scalar().dtype_beside(tensors) != tensors;
+    }
+  }
+  if (call.n_tensors != n_operands_) {
+    const DType d = class_ == DTypeClass::logic ? DType::bool_ : compute_dtype(call.common);
+    int slot = 0;
+    for (int i = 0; i < n_operands_; ++i) {
+      if (!operands[i].is_tensor()) call.scalars[slot++] = operands[i].scalar().bits_as(d);
+    }
+  }
+}
+
+MapVariant* MapOp::make_variant(const Call& call, const DType* output_dtypes) const {
+  map::Builder b;
+  const DType compute = class_ == DTypeClass::logic ? DType::bool_ : compute_dtype(call.common);
+  map::Value in[kMaxOperands], out[kMaxOperands];
+  for (int i = 0; i < n_operands_; ++i) {
+    if (call.codes[i] == 0) {
+      in[i] = b.scalar(compute);
+    } else {
+      // Through the common dtype: an integer that it cannot hold is rounded as the promotion rules say.
+      const map::Value x = b.input(static_cast<DType>(call.codes[i]));
+      const bool is_bool = class_ == DTypeClass::logic || (class_ == DTypeClass::condition && i == 0);
+      in[i] = is_bool ? cast(x, DType::bool_) : cast(cast(x, call.common), compute);
+    }
+  }
+  record_(in, out, b, context_);
+  for (int j = 0; j < n_outputs_; ++j) {
+    DType wanted = out[j].dtype();
+    if (wanted != DType::bool_ && wanted == compute) wanted = call.common;  // back from the compute dtype
+    if (output_dtypes) wanted = output_dtypes[j];
+    out[j] = cast(out[j], wanted);
+  }
+  return new MapVariant(name_, b.finish(std::span<const map::Value>(out, static_cast<size_t>(n_outputs_))), index_axes_);
+}
+
+MapVariant& MapOp::variant_for(Call& call, const DType* output_dtypes) {
+  if (n_operands_ <= 3 && !call.raised && !output_dtypes) {
+    std::atomic<MapVariant*>* table = table_.load(std::memory_order_acquire);
+    if (__builtin_expect(!table, 0)) {
+      auto* fresh = new std::atomic<MapVariant*>[size_t{1} << (4 * n_operands_)] {};
+      if (table_.compare_exchange_strong(table, fresh, std::memory_order_acq_rel)) {
+        table = fresh;
+      } else {
+        delete[] fresh;
+      }
+    }
+    std::atomic<MapVariant*>& place = table[call.key];
+    MapVariant* found = place.load(std::memory_order_acquire);
+    if (__builtin_expect(found != nullptr, 1)) return *found;
+    MapVariant* made = make_variant(call, nullptr);
+    if (place.compare_exchange_strong(found, made, std::memory_order_acq_rel)) return *made;
+    delete made;
+    return *found;
+  }
+  std::vector<uint8_t> key(call.codes, call.codes + n_operands_);
+  key.push_back(static_cast<uint8_t>(call.common));
+  for (int j = 0; output_dtypes && j < n_outputs_; ++j) key.push_back(static_cast<uint8_t>(output_dtypes[j]));
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!others_) others_ = new std::map<std::vector<uint8_t>, MapVariant*>;
+  MapVariant*& place = (*others_)[key];
+  if (!place) place = make_variant(call, output_dtypes);
+  return *place;
+}
+
+void MapOp::call(const Operand* operands, Tensor* outputs, std::span<const uint64_t> extra) {
+  Call c;
+  resolve(name_, operands, c);
+  std::copy(extra.begin(), extra.end(), c.scalars + (n_operands_ - c.n_tensors));
+  MapVariant& variant = variant_for(c, nullptr);
+  if (__builtin_expect(c.simple && index_axes_ == ~0ull, 1)) {
+    apply_simple(variant, c.tensors, c.n_tensors, c.scalars, outputs);
+    return;
+  }
+  Dims target(c.tensors[0]->shape());
+  for (int i = 1; i < c.n_tensors; ++i) target = broadcast_shapes(name_, target, c.tensors[i]->shape());
+  apply_variant(variant, c.tensors, c.scalars, target, outputs);
+}
+
+void MapOp::call_sum(const Operand* operands, DimsView out_shape, Tensor* outputs) {
+  Call c;
+  resolve(name_, operands, c);
+  Dims target(out_shape);
+  for (int i = 0; i < c.n_tensors; ++i) target = broadcast_shapes(name_, target, c.tensors[i]->shape());
+  apply_variant_sum(variant_for(c, nullptr), c.tensors, c.scalars, target, out_shape, outputs);
+}
+
+namespace {
+
+// An operand that overlaps the target without being just it must be read before anything is written.
+bool needs_copy(const TensorImpl* target, const TensorImpl* operand, DimsView operand_strides) {
+  if (target->storage != operand->storage) return false;
+  if (target->offset == operand->offset && target->dtype == operand->dtype &&
+      std::equal(operand_strides.begin(), operand_strides.end(), target->strides)) {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void MapOp::call_inplace(Tensor& x, const Operand* operands) {
+  check_writable(name_, x);
+  Call c;
+  resolve(name_, operands, c);
+  const TensorImpl* target = x.impl();
+  DType out = x.dtype();
+  MapVariant* variant = &variant_for(c, nullptr);
+  if (variant->output_dtype(0) != out) {
+    const DTypeKind from = dtype_info(variant->output_dtype(0)).kind, to = dtype_info(out).kind;
+    const bool loses = from == DTypeKind::Float ? to != DTypeKind::Float : to == DTypeKind::Bool && from != DTypeKind::Bool;
+    if (loses) {
+      fail(ErrorCode::kDType, name_, "result type ", dtype_name(variant->output_dtype(0)),
+           " can't be cast to the desired output type ", dtype_name(out), " of ", describe(x), "; use ", name_, "() without the underscore");
+    }
+    variant = &variant_for(c, &out);
+  }
+  Dims shape(x.shape());
+  for (int i = 0; i < c.n_tensors; ++i) {
+    if (broadcast_shapes(name_, shape, c.tensors[i]->shape()) != shape) {
+      fail(ErrorCode::kShape, name_, "the result of ", operands_text(operands, n_operands_), " does not fit into ", describe(x),
+           ", which is written in place");
+    }
+  }
+  Tensor copies[kMaxOperands];
+  LaunchOperand args[kMaxOperands + 1];
+  int n = 0;
+  for (int i = 0; i < c.n_tensors; ++i) {
+    const Tensor* operand = c.tensors[i];
+    Dims strides = broadcast_strides(name_, operand->shape(), operand->strides(), shape);
+    if (needs_copy(target, operand->impl(), strides)) {
+      copies[i] = contiguous_copy(*operand);
+      operand = &copies[i];
+      strides = broadcast_strides(name_, operand->shape(), operand->strides(), shape);
+    }
+    args[n++] = {operand->impl(), strides};
+  }
+  args[n++] = {target, Dims(target->strides_view())};
+  // The record is made before the write, so that a failure leaves x as it was.
+  RecordGuard record(*variant, c.tensors, c.n_tensors, c.scalars, shape, nullptr);
+  const LaunchShape launch_shape{.sizes = shape, .flags = TENON_LAUNCH_MAY_ALIAS, .indexed = variant->indexed(), .index_axes = variant->index_axes()};
+  launch(variant->map_plans().on(target->device()), launch_shape, std::span<LaunchOperand>(args, static_cast<size_t>(n)),
+         std::span<const uint64_t>(c.scalars, variant->program().scalars.size()));
+  note_write(x, name_);
+  if (record.node()) {
+    record.save_outputs(&x);
+    rebase_history(x, record.node(), 0);
+  } else if (detail::grad_mode && x.requires_grad()) {
+    rebase_history(x, nullptr, 0);
+  }
+}
+
+void MapOp::call_into(std::span<Tensor> targets, const Operand* operands) {
+  Call c;
+  resolve(name_, operands, c);
+  DType dtypes[kMaxOperands];
+  const TensorImpl* first = targets[0].impl();
+  for (size_t j = 0; j < targets.size(); ++j) {
+    check_writable(name_, targets[j]);
+    dtypes[j] = targets[j].dtype();
+    if (!same_shape(targets[j].impl(), first)) {
+      fail(ErrorCode::kShape, name_, "targets of ", shape_text(targets[j].shape()), " and ", shape_text(first->shape_view()),
+           "; all outputs of a fused function have one shape");
+    }
+    if (targets[j].impl()->storage->device != c.tensors[0]->impl()->storage->device) {
+      fail(ErrorCode::kDevice, name_, "writes to ", describe(targets[j]), " from ", describe(*c.tensors[0]), "; move one with to()");
+    }
+  }
+  MapVariant& variant = variant_for(c, dtypes);
+  const DimsView shape = first->shape_view();
+  LaunchOperand args[2 * kMaxOperands];
+  Tensor copies[kMaxOperands];
+  int n = 0;
+  for (int i = 0; i < c.n_tensors; ++i) {
+    const Tensor* operand = c.tensors[i];
+    Dims strides = broadcast_strides(name_, operand->shape(), operand->strides(), shape);
+    for (const Tensor& t : targets) {
+      if (needs_copy(t.impl(), operand->impl(), strides)) {
+        copies[i] = contiguous_copy(*operand);
+        operand = &copies[i];
+        strides = broadcast_strides(name_, operand->shape(), operand->strides(), shape);
+        break;
+      }
+    }
+    args[n++] = {operand->impl(), strides};
+  }
+  for (const Tensor& t : targets) args[n++] = {t.impl(), Dims(t.strides())};
+  const LaunchShape launch_shape{.sizes = shape, .flags = TENON_LAUNCH_MAY_ALIAS, .indexed = variant.indexed(), .index_axes = variant.index_axes()};
+  launch(variant.map_plans().on(first->device()), launch_shape, std::span<LaunchOperand>(args, static_cast<size_t>(n)),
+         std::span<const uint64_t>(c.scalars, variant.program().scalars.size()));
+  for (const Tensor& t : targets) note_write(t, name_);
+}
+
+}  // namespace tenon

@@ -1,0 +1,38 @@
+// Running a variant and recording it; what map_op.cc and the backward of a record share.
+#ifndef TENON_OPS_MAP_RECORD_H_
+#define TENON_OPS_MAP_RECORD_H_
+
+#include "tenon/ops/map_op.h"
+
+namespace tenon {
+
+// All inputs contiguous and of one shape, which is the outputs'. The path of small calls.
+void apply_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars,
+                  Tensor* outputs);
+
+// Makes a record for a call if one is wanted, and releases it unless it is handed on. `out_shape`: for a sum, the shape
+// of the outputs.
+class RecordGuard {
+ public:
+  RecordGuard(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars, DimsView target,
+              const DimsView* out_shape);
+  ~RecordGuard() {
+    if (node_) release(node_);
+  }
+  RecordGuard(const RecordGuard&) = delete;
+  RecordGuard& operator=(const RecordGuard&) = delete;
+  Node* node() const { return node_; }
+  // Keeps what backward needs of the outputs, once they are there.
+  void save_outputs(const Tensor* outputs);
+  // Makes the outputs point to the record.
+  void attach(const Tensor* outputs);
+
+ private:
+  MapVariant& variant_;
+  Node* node_ = nullptr;
+  const MapGradient* gradient_ = nullptr;
+};
+
+}  // namespace tenon
+
+#endif  // TENON_OPS_MAP_RECORD_H_

@@ -1,0 +1,391 @@
+#include "tenon/ops/views.h"
+
+#include <algorithm>
+
+#include "tenon/ops/elementwise.h"
+#include "tenon/ops/reduce.h"
+#include "tenon/tensor/launch.h"
+
+namespace tenon {
+namespace {
+
+void destroy_dims(void* payload) { static_cast<Dims*>(payload)->~Dims(); }
+
+// ---- backward of the views, each the inverse look at the gradient ----------------------------------------------
+
+void reshape_vjp(const VjpCall& call) {  // payload: the input's shape
+  if (call.gradients[0].defined()) call.results[0] = reshape(call.gradients[0], call.node.payload_as<Dims>());
+}
+void permute_vjp(const VjpCall& call) {  // payload: the inverse permutation
+  if (call.gradients[0].defined()) call.results[0] = permute_dims(call.gradients[0], call.node.payload_as<Dims>());
+}
+void broadcast_vjp(const VjpCall& call) {  // payload: the input's shape
+  if (call.gradients[0].defined()) call.results[0] = sum_to(call.gradients[0], call.node.payload_as<Dims>());
+}
+constexpr OpInfo kReshape{"reshape", &reshape_vjp, &destroy_dims};
+constexpr OpInfo kPermute{"permute_dims", &permute_vjp, &destroy_dims};
+constexpr OpInfo kBroadcast{"broadcast_to", &broadcast_vjp, &destroy_dims};
+
+// A region of a contiguous tensor of `shape`: where a slice's, or any view's, elements lie in it.
+struct Region {
+  Dims shape, sizes, strides;
+  int64_t offset;
+};
+void destroy_region(void* payload) { static_cast<Region*>(payload)->~Region(); }
+
+Tensor extract(const Tensor& x, const Region& region);
+Tensor embed(const Tensor& g, const Region& region);
+
+void embed_vjp(const VjpCall& call) {
+  if (call.gradients[0].defined()) call.results[0] = extract(call.gradients[0], call.node.payload_as<Region>());
+}
+void extract_vjp(const VjpCall& call) {
+  if (call.gradients[0].defined()) call.results[0] = embed(call.gradients[0], call.node.payload_as<Region>());
+}
+constexpr OpInfo kEmbed{"embed", &embed_vjp, &destroy_region};
+constexpr OpInfo kExtract{"slice", &extract_vjp, &destroy_region};
+
+template <class Payload>
+void record_view(const OpInfo& op, const Tensor& x, const Tensor& y, Payload payload) {
+  if (!wants_grad(x)) return;
+  Node* node = new_node(op, 1, 0, sizeof(Payload));
+  new (node->payload) Payload(std::move(payload));
+  set_edge(*node, 0, x);
+  if (node->edges[0].node) set_node(y, *node, 0);
+  release(node);
+}
+
+// The elements of region in x, which is read as contiguous (copied if it is not).
+Tensor extract(const Tensor& x, const Region& region) {
+  const Tensor packed = x.contiguous();
+  Tensor y = alias(packed, x.dtype(), region.sizes, region.strides, packed.impl()->offset + region.offset);
+  record_view(kExtract, packed, y, region);
+  return y;
+}
+
+// Zeros of region.shape with g added into the region; axes that repeat (stride 0) are summed first.
+Tensor embed(const Tensor& g, const Region& region) {
+  Tensor source = g;
+  Dims sizes = region.sizes;
+  for (int i = 0; i < sizes.size(); ++i) {
+    if (region.strides[i] == 0 && sizes[i] > 1) {
+      const int64_t axis[] = {i};
+      source = sum(source, axis, true);
+      sizes[i] = 1;
+    }
+  }
+  Tensor y = zeros(region.shape, g.dtype(), g.device());
+  raw_copy(alias(y, y.dtype(), sizes, region.strides, region.offset), source);
+  Region summed{region.shape, sizes, region.strides, region.offset};
+  record_view(kEmbed, source, y, std::move(summed));
+  return y;
+}
+
+// Where view's elements lie in base, were base contiguous. False if base's own layout folds (then the region cannot be
+// said in a contiguous copy of it).
+bool region_in(const TensorImpl& base, const TensorImpl& view, Region* region) {
+  // Each stride of the view is a sum of steps of the base: peel them off from the largest stride of the base down.
+  region->shape = Dims(base.shape_view());
+  region->sizes = Dims(view.shape_view());
+  region->strides.resize(view.rank);
+  const Dims packed = contiguous_strides(base.shape_view());
+  int order[kMaxRank], n = 0;
+  for (int i = 0; i < base.rank; ++i) {
+    if (base.sizes[i] > 1) order[n++] = i;
+  }
+  std::sort(order, order + n, [&](int a, int b) { return std::abs(base.strides[a]) > std::abs(base.strides[b]); });
+  const auto translate = [&](int64_t distance, int64_t* out) {
+    int64_t sum = 0;
+    for (int k = 0; k < n && distance != 0; ++k) {
+      const int axis = order[k];
+      const int64_t step = base.strides[axis];
+      if (step == 0) continue;
+      const int64_t count = distance / step;
+      sum += count * packed[axis];
+      distance -= count * step;
+    }
+    *out = sum;
+    return distance == 0;
+  };
+  for (int i = 0; i < view.rank; ++i) {
+    if (view.sizes[i] <= 1) {
+      region->strides[i] = 0;
+    } else if (!translate(view.strides[i], &region->strides[i])) {
+      return false;
+    }
+  }
+  // The first element: by coordinates, because a base with negative strides starts in the middle of its memory.
+  int64_t distance = view.offset - base.offset;
+  for (int k = 0; k < n; ++k) {
+    // Measured from the lowest address the base reaches.
+    const int axis = order[k];
+    if (base.strides[axis] < 0) distance -= base.strides[axis] * (base.sizes[axis] - 1);
+  }
+  int64_t offset = 0;
+  for (int k = 0; k < n; ++k) {
+    const int axis = order[k];
+    const int64_t step = std::abs(base.strides[axis]);
+    if (step == 0) continue;
+    int64_t position = distance / step;
+    distance -= position * step;
+    if (base.strides[axis] < 0) position = base.sizes[axis] - 1 - position;
+    offset += position * packed[axis];
+  }
+  region->offset = offset;
+  return distance == 0;
+}
+
+[[noreturn]] void fail_region(const Tensor& base) {
+  fail(ErrorCode::kAutograd, "in-place write", "the history of a view of ", describe(base),
+       " with overlapping strides cannot be followed after a write to its base; clone() the base first");
+}
+
+Node* as_strided_node(const Tensor& base, const Tensor& view) {
+  Region region;
+  if (!region_in(*base.impl(), *view.impl(), &region)) fail_region(base);
+  Node* node = new_node(kExtract, 1, 0, sizeof(Region));
+  new (node->payload) Region(std::move(region));
+  EnableGradScope record;
+  set_edge(*node, 0, base);
+  return node;
+}
+
+// base with the region replaced: the old base's gradient is cut out there, the new value's is what lies there.
+void set_slice_vjp(const VjpCall& call) {
+  const Tensor& g = call.gradients[0];
+  if (!g.defined()) return;
+  const Region& region = call.node.payload_as<Region>();
+  if (call.node.wants(0)) {
+    // 1 outside the region, 0 inside: a constant, so that the product can be differentiated again.
+    Tensor mask = ones(region.shape, g.dtype(), g.device());
+    raw_fill(alias(mask, mask.dtype(), region.sizes, region.strides, region.offset), 0);
+    call.results[0] = where(not_equal(mask, 0), g, 0);
+  }
+  if (call.node.wants(1)) call.results[1] = extract(g, region);
+}
+constexpr OpInfo kSetSlice{"set_slice", &set_slice_vjp, &destroy_region};
+
+Node* set_slice_node(const Tensor& base, const Tensor& view, Node* value, uint32_t index) {
+  Region region;
+  if (!region_in(*base.impl(), *view.impl(), &region)) fail_region(base);
+  Node* node = new_node(kSetSlice, 2, 0, sizeof(Region));
+  new (node->payload) Region(std::move(region));
+  EnableGradScope record;
+  set_edge(*node, 0, base);
+  if (value) {
+    retain(value);
+    node->edges[1] = {value, index};
+  }
+  return node;
+}
+
+constexpr ViewOps kViewOps{&as_strided_node, &set_slice_node};
+
+[[gnu::cold]] void check_defined(const char* operation, const Tensor& x) {
+  if (!x.defined()) fail(ErrorCode::kInvalidArgument, operation, "the tensor is undefined");
+}
+
+}  // namespace
+
+Tensor reshape(const Tensor& x, DimsView shape) {
+  check_defined("reshape", x);
+  const Dims target = resolve_shape("reshape", shape, x.size());
+  Dims strides;
+  if (!view_strides(x.shape(), x.strides(), target, &strides)) {
+    // No strides say it: a copy in row-major order, whose reshape is a view of the copy.
+    return reshape(x.contiguous(), target);
+  }
+  Tensor y = view_of(x, target, strides, x.impl()->offset, kViewOps);
+  record_view(kReshape, x, y, Dims(x.shape()));
+  return y;
+}
+
+Tensor permute_dims(const Tensor& x, DimsView axes) {
+  check_defined("permute_dims", x);
+  const int rank = x.ndim();
+  const Dims order = normalize_axes("permute_dims", axes, rank, false);
+  if (order.size() != rank) {
+    fail(ErrorCode::kAxis, "permute_dims", "axes ", shape_text(axes), " do not name each of the ", rank, " dimensions once");
+  }
+  Dims shape(rank, 0), strides(rank, 0), inverse(rank, 0);
+  for (int i = 0; i < rank; ++i) {
+    const int from = static_cast<int>(order[i]);
+    shape[i] = x.shape()[static_cast<size_t>(from)];
+    strides[i] = x.strides()[static_cast<size_t>(from)];
+    inverse[from] = i;
+  }
+  Tensor y = view_of(x, shape, strides, x.impl()->offset, kViewOps);
+  record_view(kPermute, x, y, std::move(inverse));
+  return y;
+}
+
+Tensor matrix_transpose(const Tensor& x) {
+  check_defined("matrix_transpose", x);
+  const int rank = x.ndim();
+  if (rank < 2) fail(ErrorCode::kShape, "matrix_transpose", "needs at least 2 dimensions, not ", describe(x));
+  Dims axes(rank, 0);
+  for (int i = 0; i < rank; ++i) axes[i] = i;
+  std::swap(axes[rank - 1], axes[rank - 2]);
+  return permute_dims(x, axes);
+}
+
+Tensor expand_dims(const Tensor& x, int64_t axis) {
+  check_defined("expand_dims", x);
+  const int at = normalize_axis("expand_dims", axis, x.ndim() + 1);
+  Dims shape(x.shape()), strides(x.strides());
+  shape.insert(at, 1);
+  strides.insert(at, 1);
+  Tensor y = view_of(x, shape, strides, x.impl()->offset, kViewOps);
+  record_view(kReshape, x, y, Dims(x.shape()));
+  return y;
+}
+
+Tensor squeeze(const Tensor& x, DimsView axes) {
+  check_defined("squeeze", x);
+  const Dims named = normalize_axes("squeeze", axes, x.ndim(), false);
+  Dims shape, strides;
+  for (int i = 0; i < x.ndim(); ++i) {
+    const bool asked = axes.empty() || std::find(named.begin(), named.end(), i) != named.end();
+    const int64_t size = x.shape()[static_cast<size_t>(i)];
+    if (asked && !axes.empty() && size != 1) {
+      fail(ErrorCode::kShape, "squeeze", "axis ", i, " of ", describe(x), " has size ", size, ", not 1");
+    }
+    if (asked && size == 1) continue;
+    shape.push_back(size);
+    strides.push_back(x.strides()[static_cast<size_t>(i)]);
+  }
+  Tensor y = view_of(x, shape, strides, x.impl()->offset, kViewOps);
+  record_view(kReshape, x, y, Dims(x.shape()));
+  return y;
+}
+
+Tensor broadcast_to(const Tensor& x, DimsView shape) {
+  check_defined("broadcast_to", x);
+  element_count("broadcast_to", shape);
+  const Dims strides = broadcast_strides("broadcast_to", x.shape(), x.strides(), shape);
+  Tensor y = view_of(x, shape, strides, x.impl()->offset, kViewOps);
+  record_view(kBroadcast, x, y, Dims(x.shape()));
+  return y;
+}
+
+namespace {
+
+// A view by start, step and count per axis, then with integer axes dropped.
+Tensor sliced(const char* name, const Tensor& x, const SliceRange* ranges, const bool* drop) {
+  const TensorImpl* t = x.impl();
+  Dims shape, strides, kept_strides, kept_shape;
+  int64_t offset = 0, region_offset = 0;
+  const Dims packed = contiguous_strides(t->shape_view());
+  for (int i = 0; i < t->rank; ++i) {
+    const SliceRange& r = ranges[i];
+    if (r.count > 0) {
+      offset += r.start * t->strides[i];
+      region_offset += r.start * packed[i];
+    }
+    if (drop[i]) continue;
+    shape.push_back(r.count);
+    strides.push_back(r.step * t->strides[i]);
+    kept_shape.push_back(r.count);
+    kept_strides.push_back(r.step * packed[i]);
+  }
+  (void)name;
+  Tensor y = view_of(x, shape, strides, t->offset + offset, kViewOps);
+  if (wants_grad(x)) record_view(kExtract, x, y, Region{Dims(t->shape_view()), kept_shape, kept_strides, region_offset});
+  return y;
+}
+
+SliceRange whole(int64_t size) { return {0, 1, size}; }
+
+int64_t checked_index(const char* name, const Tensor& x, int axis, int64_t index) {
+  const int64_t size = x.shape()[static_cast<size_t>(axis)];
+  if (index < -size || index >= size) {
+    fail(ErrorCode::kAxis, name, "index ", index, " is out of bounds for axis ", axis, " with size ", size, " of ", describe(x));
+  }
+  return index < 0 ? index + size : index;
+}
+
+}  // namespace
+
+Tensor slice(const Tensor& x, int64_t axis, int64_t start, int64_t stop, int64_t step) {
+  check_defined("slice", x);
+  const int at = normalize_axis("slice", axis, x.ndim());
+  SliceRange ranges[kMaxRank];
+  bool drop[kMaxRank] = {};
+  for (int i = 0; i < x.ndim(); ++i) ranges[i] = whole(x.impl()->sizes[i]);
+  ranges[at] = resolve_slice("slice", start, stop, step, x.impl()->sizes[at]);
+  return sliced("slice", x, ranges, drop);
+}
+
+Tensor select(const Tensor& x, int64_t axis, int64_t index) {
+  check_defined("select", x);
+  const int at = normalize_axis("select", axis, x.ndim());
+  SliceRange ranges[kMaxRank];
+  bool drop[kMaxRank] = {};
+  for (int i = 0; i < x.ndim(); ++i) ranges[i] = whole(x.impl()->sizes[i]);
+  ranges[at] = {checked_index("select", x, at, index), 1, 1};
+  drop[at] = true;
+  return sliced("select", x, ranges, drop);
+}
+
+Tensor flip(const Tensor& x, DimsView axes) {
+  check_defined("flip", x);
+  const Dims named = normalize_axes("flip", axes, x.ndim(), true);
+  SliceRange ranges[kMaxRank];
+  bool drop[kMaxRank] = {};
+  for (int i = 0; i < x.ndim(); ++i) {
+    const bool reversed = std::find(named.begin(), named.end(), i) != named.end();
+    ranges[i] = reversed ? resolve_slice("flip", kUnset, kUnset, -1, x.impl()->sizes[i]) : whole(x.impl()->sizes[i]);
+  }
+  return sliced("flip", x, ranges, drop);
+}
+
+Tensor index(const Tensor& x, std::span<const Index> items) {
+  check_defined("index", x);
+  int used = 0, ellipses = 0;
+  for (const Index& i : items) {
+    used += i.kind == Index::Kind::kInteger || i.kind == Index::Kind::kSlice;
+    ellipses += i.kind == Index::Kind::kEllipsis;
+  }
+  if (ellipses > 1) fail(ErrorCode::kInvalidArgument, "index", "an index can only have a single ellipsis");
+  if (used > x.ndim()) {
+    fail(ErrorCode::kAxis, "index", "too many indices for tensor of dimension ", x.ndim(), ": ", used, " were given");
+  }
+  SliceRange ranges[kMaxRank];
+  bool drop[kMaxRank] = {};
+  Dims new_axes;  // positions in the result
+  int axis = 0, position = 0;
+  for (const Index& i : items) {
+    switch (i.kind) {
+      case Index::Kind::kInteger:
+        ranges[axis] = {checked_index("index", x, axis, i.integer), 1, 1};
+        drop[axis++] = true;
+        break;
+      case Index::Kind::kSlice:
+        ranges[axis] = resolve_slice("index", i.slice.start, i.slice.stop, i.slice.step, x.impl()->sizes[axis]);
+        ++axis;
+        ++position;
+        break;
+      case Index::Kind::kNewAxis:
+        new_axes.push_back(position++);
+        break;
+      case Index::Kind::kEllipsis:
+        for (int left = x.ndim() - used; left > 0; --left, ++axis, ++position) ranges[axis] = whole(x.impl()->sizes[axis]);
+        break;
+    }
+  }
+  for (; axis < x.ndim(); ++axis) ranges[axis] = whole(x.impl()->sizes[axis]);
+  Tensor y = sliced("index", x, ranges, drop);
+  for (int64_t at : new_axes) y = expand_dims(y, at);
+  return y;
+}
+
+Tensor Tensor::reshape(DimsView shape) const { return tenon::reshape(*this, shape); }
+Tensor Tensor::permute_dims(DimsView axes) const { return tenon::permute_dims(*this, axes); }
+Tensor Tensor::transpose() const { return matrix_transpose(*this); }
+Tensor Tensor::broadcast_to(DimsView shape) const { return tenon::broadcast_to(*this, shape); }
+Tensor Tensor::at(std::initializer_list<Index> items) const {
+  return index(*this, std::span<const Index>(items.begin(), items.size()));
+}
+Tensor Tensor::operator[](int64_t i) const { return select(*this, 0, i); }
+
+}  // namespace tenon

@@ -1,0 +1,79 @@
+#include <cmath>
+#include <limits>
+
+#include "tenon/tensor/launch.h"
+
+namespace tenon {
+
+Tensor empty(DimsView shape, DType dtype, Device device) { return new_tensor(device.state(), dtype, shape); }
+
+Tensor full(DimsView shape, Scalar value, DType dtype, Device device) {
+  Tensor t = empty(shape, dtype == DType::none ? value.default_dtype() : dtype, device);
+  raw_fill(t, value);
+  return t;
+}
+
+Tensor zeros(DimsView shape, DType dtype, Device device) { return full(shape, 0, dtype, device); }
+Tensor ones(DimsView shape, DType dtype, Device device) { return full(shape, 1, dtype, device); }
+Tensor empty_like(const Tensor& t) { return empty(t.shape(), t.dtype(), t.device()); }
+Tensor zeros_like(const Tensor& t) { return zeros(t.shape(), t.dtype(), t.device()); }
+Tensor ones_like(const Tensor& t) { return ones(t.shape(), t.dtype(), t.device()); }
+
+Tensor arange(Scalar start, Scalar stop, Scalar step, DType dtype, Device device) {
+  if (step.to_double() == 0) fail(ErrorCode::kInvalidArgument, "arange", "step cannot be zero");
+  const bool floating = start.is_floating() || stop.is_floating() || step.is_floating();
+  if (dtype == DType::none) dtype = floating ? kDefaultFloat : kDefaultInt;
+  int64_t count = 0;
+  if (floating) {
+    const double n = std::ceil((stop.to_double() - start.to_double()) / step.to_double());
+    if (!(n < 9.0e18)) fail(ErrorCode::kInvalidArgument, "arange", "the range is infinite or has a NaN in it");
+    count = n > 0 ? static_cast<int64_t>(n) : 0;
+  } else {
+    // In unsigned arithmetic: stop - start may exceed int64.
+    const int64_t a = start.to_int64(), b = stop.to_int64(), s = step.to_int64();
+    if (s > 0 && a < b) {
+      count = static_cast<int64_t>((static_cast<uint64_t>(b) - static_cast<uint64_t>(a) - 1) / static_cast<uint64_t>(s)) + 1;
+    } else if (s < 0 && a > b) {
+      count = static_cast<int64_t>((static_cast<uint64_t>(a) - static_cast<uint64_t>(b) - 1) / (0 - static_cast<uint64_t>(s))) + 1;
+    }
+  }
+  const int64_t shape[] = {count};
+  Tensor t = empty(shape, dtype, device);
+  raw_arange(t, start, step);
+  return t;
+}
+
+Tensor from_host(DType dtype, DimsView shape, const void* data, Device device) {
+  Tensor t = empty(shape, dtype, device);
+  write_bytes(t, data);
+  return t;
+}
+
+Tensor from_memory(void* data, DType dtype, DimsView shape, DimsView strides, bool read_only,
+                   void (*release)(void* context), void* context) {
+  const Device host;
+  // The storage is what the strides reach; the first element may be in its middle.
+  int64_t low = 0, high = 0;
+  bool has_elements = true;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] == 0) has_elements = false;
+    const int64_t reach = (shape[i] - 1) * strides[i];
+    (reach < 0 ? low : high) += reach;
+  }
+  const int64_t item = item_size(dtype);
+  if (!has_elements) low = high = 0;
+  auto* first = static_cast<std::byte*>(data) + low * item;
+  Storage* s = new_external_storage(host.state(), first, has_elements ? static_cast<uint64_t>((high - low + 1) * item) : 0,
+                                    read_only, release, context);
+  Tensor t;
+  try {
+    t = adopt_storage(s, dtype, shape, strides, -low);
+  } catch (...) {
+    s->release_owner = nullptr;  // the caller keeps the memory when the call fails
+    tenon::release(s);
+    throw;
+  }
+  return t;
+}
+
+}  // namespace tenon

@@ -1,0 +1,84 @@
+// Views and writes in place: who may be written, and what a write does to the records of others.
+#include <atomic>
+
+#include "tenon/tensor/impl.h"
+
+namespace tenon {
+namespace {
+
+// Set by every view that is made (always to the same table), so that it is there before it is needed.
+std::atomic<const ViewOps*> view_ops{nullptr};
+
+}  // namespace
+
+Tensor view_of(const Tensor& x, DimsView shape, DimsView strides, int64_t offset, const ViewOps& ops) {
+  view_ops.store(&ops, std::memory_order_relaxed);
+  Tensor v = alias(x, x.dtype(), shape, strides, offset);
+  TensorImpl* root = x.impl()->base ? x.impl()->base : x.impl();
+  // A view made without recording, of something that has a history, is like detach(): writes through it are noticed
+  // by the version, but carry no gradient.
+  if (!detail::grad_mode && (root->node || x.impl()->node)) return v;
+  retain(root);
+  v.impl()->base = root;
+  v.impl()->base_version = v.version();
+  return v;
+}
+
+Node* node_of(const Tensor& x) {
+  TensorImpl* t = x.impl();
+  if (__builtin_expect(t->base == nullptr, 1)) return t->node;
+  const uint32_t version = t->storage->version.load(std::memory_order_acquire);
+  if (t->base_version == version || t->base->node == nullptr) return t->node;
+  // The base was written, here or through another view: this view's history is the base's, cut out.
+  retain(t->base);
+  const Tensor base = Tensor::adopt(t->base);
+  Node* fresh = view_ops.load(std::memory_order_relaxed)->as_strided_node(base, x);
+  set_node(x, *fresh, 0);
+  release(fresh);
+  return t->node;
+}
+
+void check_writable(const char* operation, const Tensor& x) {
+  if (!x.defined()) fail(ErrorCode::kInvalidArgument, operation, "the tensor to write is undefined");
+  const TensorImpl* t = x.impl();
+  if (__builtin_expect(t->storage->read_only, 0)) {
+    fail(ErrorCode::kReadOnly, operation, describe(x),
+         " is read-only: it shares memory that may only be read. Write to its clone() instead");
+  }
+  if (__builtin_expect(!t->contiguous, 0) && may_self_overlap(t->shape_view(), t->strides_view())) {
+    fail(ErrorCode::kInvalidArgument, operation,
+         "unsupported operation: more than one element of the written-to tensor refers to a single memory location (", describe(x),
+         " with strides ", shape_text(t->strides_view()), "). Please clone() the tensor before performing the operation");
+  }
+  if (detail::grad_mode) {
+    if (t->base && t->base->node && t->base->node->leaf) {
+      fail(ErrorCode::kAutograd, operation, "a view of a leaf Variable that requires grad is being used in an in-place operation (",
+           describe(x), "). Write inside a NoGradScope, or to a clone()");
+    }
+    if (t->node && t->node->leaf) {
+      fail(ErrorCode::kAutograd, operation, "a leaf Variable that requires grad is being used in an in-place operation (", describe(x),
+           "). Write inside a NoGradScope, or to a clone()");
+    }
+  }
+}
+
+void rebase_history(const Tensor& x, Node* node, uint32_t index) {
+  TensorImpl* t = x.impl();
+  TensorImpl* base = t->base;
+  if (base && (node || base->node)) {
+    retain(base);
+    const Tensor root = Tensor::adopt(base);
+    Node* fresh = view_ops.load(std::memory_order_relaxed)->set_slice_node(root, x, node, index);
+    set_node(root, *fresh, 0);
+    release(fresh);
+  }
+  if (node) {
+    set_node(x, *node, index);
+  } else {
+    if (t->node) release(t->node);
+    t->node = nullptr;
+    t->base_version = t->storage->version.load(std::memory_order_acquire);
+  }
+}
+
+}  // namespace tenon
