@@ -7,8 +7,7 @@
 //
 //   interop::Report report;              // each says what it did, if asked
 //   as_tensor(array, {.dtype = DType::float32}, &report);
-//   report.text();                       // "copied 24 bytes: the dtype changes (int64 on cpu ->
-//   ...)"
+//   report.text();                       // "copied 24 bytes: the dtype changes (int64 on cpu ...)"
 //
 // They are called and decide as the Python functions of the same names; sharing.h holds the rules.
 // Where both share, a write through one side is seen through the other. Read-only memory makes a
@@ -21,7 +20,7 @@
 // - Ownership: memory shared either way lives as long as any tensor, view or array on it.
 // - Thread safety: as the tensors and arrays themselves.
 // - Errors: kInvalidArgument for layouts that cannot be shared, kDType, kDevice, kAutograd; nothing
-// has changed.
+//   has changed.
 #ifndef TENON_INTEROP_DOORS_H_
 #define TENON_INTEROP_DOORS_H_
 

@@ -69,11 +69,10 @@ class NpzReader {
   // A copy, writable, this machine's byte order.
   NdArray read(const std::string& name) const;
 
-  // A read-only view of the mapped file that keeps it mapped; see map_npy. Of files that write_npz
-  // wrote the data is aligned to 64; NumPy aligns no members, and then the view may be misaligned
-  // (NdArray::is_aligned). The checksum is
-  // **not** verified, since that would read everything. Refused for compressed members and for
-  // readers of memory.
+  // A read-only view of the mapped file, which it keeps mapped; see map_npy. The checksum is not
+  // verified, since that would read everything. write_npz aligns the data to 64; NumPy does not, so
+  // that of its files the view may be misaligned (NdArray::is_aligned). Refused for compressed
+  // members and for readers of memory.
   NdArray map(const std::string& name) const;
 
  private:

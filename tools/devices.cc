@@ -19,6 +19,7 @@
 #include "tenon/ops/matmul.h"
 #include "tenon/ops/reduce.h"
 #include "tenon/tensor/tensor.h"
+#include "tools/command_line.h"
 #include "tools/text_table.h"
 
 namespace tenon::tools {
@@ -182,14 +183,9 @@ int run(bool try_all) {
 
 int main(int argc, char** argv) {
   bool try_all = false;
-  for (int i = 1; i < argc; ++i) {
-    if (std::string_view(argv[i]) == "--try") {
-      try_all = true;
-    } else {
-      std::fprintf(stderr, "usage: devices [--try]\n");
-      return 2;
-    }
-  }
+  tenon::tools::CommandLine line("devices", "Shows the backends and devices that Tenon finds.");
+  line.flag("--try", &try_all, "run a small piece of work on every device");
+  if (!line.parse(argc, argv)) return line.exit_status();
   try {
     return tenon::tools::run(try_all);
   } catch (const std::exception& e) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <memory>
 #include <ostream>
-#include <set>
 
 #include "tenon/tensor/print.h"
 #include "tools/text_table.h"
@@ -17,9 +16,10 @@ Dims element_strides(const interop::NdArray& a) {
   return strides;
 }
 
-// "from_numpy(reversed)" -> "from_numpy", "x.detach().fill_(0)" -> "fill_".
+// "from_numpy(reversed)" -> "from_numpy", "x.detach().fill_(0)" -> "fill_", "t.item<float>()" ->
+// "item".
 std::string function_name(std::string_view call) {
-  if (call.ends_with(')')) {  // the last call's parenthesis
+  if (call.ends_with(')')) {  // from the last call's parenthesis on
     int depth = 0;
     size_t open = call.size();
     do {
@@ -27,9 +27,9 @@ std::string function_name(std::string_view call) {
       depth += call[open] == ')' ? 1 : call[open] == '(' ? -1 : 0;
     } while (open > 0 && depth > 0);
     call = call.substr(0, open);
+    if (call.ends_with('>')) call = call.substr(0, call.rfind('<'));
   }
-  const size_t start = call.find_last_of(".:> ");
-  return std::string(call.substr(start == std::string_view::npos ? 0 : start + 1));
+  return std::string(call.substr(call.find_last_of(".: ") + 1));  // npos + 1 is 0
 }
 
 void add_once(std::vector<std::string>& list, std::string item) {
@@ -40,11 +40,6 @@ std::string joined(const std::vector<std::string>& list, std::string_view separa
   std::string out;
   for (const std::string& item : list) out += (out.empty() ? "" : std::string(separator)) + item;
   return out.empty() ? "-" : out;
-}
-
-// What people look for in a message: its first sentence or clause.
-std::string opening(std::string_view message) {
-  return std::string(message.substr(0, message.find_first_of(";\n")));
 }
 
 }  // namespace
@@ -91,6 +86,7 @@ std::string result_text(const interop::NdArray& a) {
   return "array(" + array_text(a.dtype(), a.shape(), element_strides(a), a.data(), 6) + ")";
 }
 std::string result_text(double value) { return concat_text(value); }
+std::string result_text(int64_t value) { return std::to_string(value); }
 std::string result_text(bool value) { return value ? "true" : "false"; }
 
 void TourReport::line(std::string_view text, size_t indent) {
@@ -99,16 +95,18 @@ void TourReport::line(std::string_view text, size_t indent) {
   }
 }
 
-void TourReport::section(std::string_view title, std::string_view text,
-                         const std::function<void()>& calls) {
-  out_ << "\n== " << title << " ==\n";
-  if (!text.empty()) line(text, 0);
+void TourReport::chapter(const std::function<void()>& calls) {
   try {
     calls();
   } catch (const Error& e) {
     line(concat_text("refused: ", e.what()));
     unexpected("a result");
   }
+}
+
+void TourReport::section(std::string_view title, std::string_view text) {
+  out_ << "\n== " << title << " ==\n";
+  if (!text.empty()) line(text, 0);
 }
 
 void TourReport::note(std::string_view text) {
@@ -153,7 +151,7 @@ void TourReport::refused(std::string_view call, const std::function<void()>& run
     const std::string_view message = e.what();
     line(concat_text("refused: ", message));
     if (message.find(words) == std::string_view::npos) unexpected(words);
-    add_once(row().refusals, opening(message));
+    add_once(row().refusals, concat_text('"', words, '"'));
   }
 }
 
@@ -168,7 +166,7 @@ void TourReport::memory(const Side& from, const Side& to, bool shared) {
                    ", ", reader.name, seen ? " reads " : " still reads ", after));
   if (seen != shared) unexpected(shared ? "shared memory" : "a copy");
   add_once(row().memory, seen ? "shares" : "copies");
-  add_once(row().dtype, from.dtype == to.dtype ? "keeps" : "converts when asked");
+  add_once(row().dtype, from.dtype == to.dtype ? "keeps" : "as asked");
 }
 
 void TourReport::unexpected(std::string_view expected) {
@@ -188,6 +186,8 @@ TourReport::Row& TourReport::row() {
 int TourReport::finish() {
   out_ << "\n== What was seen ==\n";
   TextTable table({"call", "memory", "dtype", "on refusal says"});
+  // Those that give another tensor or array first.
+  std::stable_partition(rows_.begin(), rows_.end(), [](const Row& r) { return !r.memory.empty(); });
   for (const Row& r : rows_) {
     table.add(
         {r.call, joined(r.memory, " or "), joined(r.dtype, " or "), joined(r.refusals, "\n")});

@@ -1,10 +1,11 @@
 // TourReport: shows a call, what it gave and whether memory is shared, and checks all of it.
 //
 //   TourReport tour(std::cout);
-//   tour.section("From a host array", "...", [&] {
+//   tour.chapter([&] {
+//     tour.section("From a host array");
 //     Tensor t = tour.made(TOUR_CALL(from_numpy(a)), "tensor([1., 2., 3.])");
-//     tour.shares(side("a", a), side("t", t));             // writes through a, looks at t, puts it
-//     back tour.refused(TOUR_CALL(from_numpy(swapped)), "byte order");
+//     tour.shares(side("a", a), side("t", t));             // writes through a, looks at t
+//     tour.refused(TOUR_CALL(from_numpy(swapped)), "byte order");
 //   });
 //   return tour.finish();                                  // the table; 1 if something was not as
 //   stated
@@ -41,11 +42,12 @@ class TourReport {
  public:
   explicit TourReport(std::ostream& out) : out_(out) {}
 
-  // Runs the calls of a section. A call that fails unexpectedly ends it, not the tour.
-  void section(std::string_view title, std::string_view text, const std::function<void()>& calls);
+  // A call that fails unexpectedly ends its chapter, not the tour.
+  void chapter(const std::function<void()>& calls);
+  void section(std::string_view title, std::string_view text = "");
   void note(std::string_view text);
 
-  // Runs the call, shows what it returned (a tensor, an array, a number, a truth), and expects its
+  // Runs the call, shows what it returned (a tensor, an array, a number, a text), and expects its
   // text to be `expected`.
   template <class Call>
   auto made(std::string_view call, Call&& run, std::string_view expected);
@@ -73,7 +75,6 @@ class TourReport {
   void show_result(std::string_view text, std::string_view expected);
   void show_kind(const Tensor& t);
   void show_kind(const interop::NdArray& a);
-  void show_kind(double) {}
   void memory(const Side& from, const Side& to, bool shared);
   void line(std::string_view text, size_t indent = 4);
   void unexpected(std::string_view expected);  // says so, and counts
@@ -88,14 +89,16 @@ class TourReport {
 std::string result_text(const Tensor& t);
 std::string result_text(const interop::NdArray& a);  // "array([1., 2., 3.])"
 std::string result_text(double value);
+std::string result_text(int64_t value);
 std::string result_text(bool value);
+inline std::string result_text(std::string text) { return text; }
 
 template <class Call>
 auto TourReport::made(std::string_view call, Call&& run, std::string_view expected) {
   show_call(call);
   auto result = run();
   show_result(result_text(result), expected);
-  if constexpr (!std::is_arithmetic_v<decltype(result)>) show_kind(result);
+  if constexpr (requires { show_kind(result); }) show_kind(result);
   return result;
 }
 

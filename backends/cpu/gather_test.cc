@@ -38,7 +38,8 @@ struct Tensor {
 
 uint32_t PartOf(uint32_t dtype) {
   if (dtype == TENON_C64) return TENON_F32;
-  return dtype == TENON_C128 ? TENON_F64 : dtype;
+  if (dtype == TENON_C128) return TENON_F64;
+  return dtype;
 }
 
 void Randomise(Tensor& t, Random& random) {

@@ -127,6 +127,13 @@ void PackPanel(T* to, const S* from, int64_t stride, int64_t k_stride, int64_t c
     }
     return;
   }
+  if (stride == 1) {
+    for (int64_t p = 0; p < k; ++p) {
+      const S* line = from + p * k_stride;
+      for (int64_t i = 0; i < width; ++i) to[p * width + i] = i < count ? Widen<T>(line[i]) : T{0};
+    }
+    return;
+  }
   if (count < width) std::fill_n(to, k * width, T{0});
   // Short runs of k, so that what is written stays close.
   for (int64_t p0 = 0; p0 < k; p0 += 16) {

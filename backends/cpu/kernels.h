@@ -30,5 +30,9 @@ ArrayFn FindPhilox();
 // dst[i] = a[0]: a fill with one element of 1, 2, 4, 8 or 16 bytes.
 ArrayFn FindFill(uint32_t item);
 
+// dst[i] = first + i * step.
+using RampFn = void (*)(int64_t* dst, int64_t first, int64_t step, int64_t n);
+RampFn FindRamp();
+
 }  // namespace tenon_cpu
 #endif  // TENON_BACKENDS_CPU_KERNELS_H_

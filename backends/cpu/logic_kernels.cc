@@ -1,4 +1,4 @@
-// AND OR XOR NOT, shifts, comparisons, SELECT, MULHI, fills.
+// AND OR XOR NOT, shifts, comparisons, SELECT, MULHI, fills, ramps.
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/targets.h"
 
@@ -61,7 +61,24 @@ struct Wide {
   uint64_t low, high;
 };
 
+void Ramp(int64_t* dst, int64_t first, int64_t step, int64_t n) {
+  // Eight running values: no multiplication, which 64-bit lanes have on the newest processors only.
+  uint64_t at[8];
+  for (uint64_t k = 0; k < 8; ++k) at[k] = static_cast<uint64_t>(first) + k * static_cast<uint64_t>(step);
+  const uint64_t stride = 8 * static_cast<uint64_t>(step);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    for (int k = 0; k < 8; ++k) {
+      dst[i + k] = static_cast<int64_t>(at[k]);
+      at[k] += stride;
+    }
+  }
+  for (int k = 0; i < n; ++i, ++k) dst[i] = static_cast<int64_t>(at[k]);
+}
+
 }  // namespace
+
+RampFn Ramps() { return &Ramp; }
 
 ArrayFn Logic(uint32_t op, uint32_t dtype) {
   switch (op) {
@@ -118,7 +135,9 @@ HWY_AFTER_NAMESPACE();
 namespace tenon_cpu {
 HWY_EXPORT(Logic);
 HWY_EXPORT(Fills);
+HWY_EXPORT(Ramps);
 ArrayFn FindLogic(uint32_t op, uint32_t dtype) { return HWY_DYNAMIC_DISPATCH(Logic)(op, dtype); }
 ArrayFn FindFill(uint32_t item) { return HWY_DYNAMIC_DISPATCH(Fills)(item); }
+RampFn FindRamp() { return HWY_DYNAMIC_DISPATCH(Ramps)(); }
 }  // namespace tenon_cpu
 #endif

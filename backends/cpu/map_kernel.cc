@@ -41,6 +41,41 @@ void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& spac
   }
 }
 
+// A program of one array function where every operand is contiguous, or one element, along the innermost axis: the
+// function is called line by line. False: it is something else.
+bool LaunchLines(const Kernel& kernel, const TenonLaunch& launch, const Space& space, char* const* bases) {
+  const DirectCall& call = kernel.direct;
+  if (call.fn == nullptr || space.rank < 2 || space.rank > 3 || space.inner_stride(call.output) != call.output_item) return false;
+  const int last = space.rank - 1;
+  const char* from[3] = {};
+  const int64_t* strides[3] = {};
+  static constexpr int64_t kNowhere[TENON_ABI_MAX_RANK] = {};
+  uint32_t splat = call.splat;
+  for (int i = 0; i < 3; ++i) {
+    const DirectCall::Argument& argument = call.arguments[i];
+    strides[i] = kNowhere;
+    if (argument.from == DirectCall::From::kInput) {
+      from[i] = bases[argument.slot];
+      strides[i] = space.strides[argument.slot];
+      if (strides[i][last] == argument.item) continue;
+      if (strides[i][last] != 0 || !call.heeds_splat) return false;
+      splat |= 1u << i;
+    } else if (argument.from != DirectCall::From::kNothing) {
+      from[i] = reinterpret_cast<const char*>(argument.from == DirectCall::From::kScalar ? &launch.scalars[argument.slot] : &argument.bits);
+    }
+  }
+  const int64_t inner = space.inner(), middle = space.sizes[last - 1];
+  const int64_t lines = space.count / inner;
+  ParallelFor(lines, std::max<int64_t>(1, call.grain / inner), [&](int64_t begin, int64_t end) {
+    for (int64_t line = begin; line < end; ++line) {
+      const int64_t y = space.rank == 2 ? line : line % middle, z = space.rank == 2 ? 0 : line / middle;
+      const auto at = [&](const int64_t* stride) { return y * stride[last - 1] + (last == 2 ? z * stride[0] : 0); };
+      call.fn(bases[call.output] + at(space.strides[call.output]), from[0] + at(strides[0]), from[1] + at(strides[1]), from[2] + at(strides[2]), inner, splat);
+    }
+  });
+  return true;
+}
+
 }  // namespace
 
 void LaunchMap(const Kernel& kernel, const TenonLaunch& launch) {
@@ -54,6 +89,7 @@ void LaunchMap(const Kernel& kernel, const TenonLaunch& launch) {
     CopySpace(space, bases[0], bases[1], p.values[p.outputs[0]].item);
     return;
   }
+  if (LaunchLines(kernel, launch, space, bases)) return;
   // About 100 us of work to a thread: waking it costs half of that.
   const int64_t work = static_cast<int64_t>(p.steps.size()) + 2;
   const int64_t grain = std::max<int64_t>(2048, (int64_t{64} << 10) * 3 / work / p.block * p.block);

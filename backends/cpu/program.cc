@@ -101,6 +101,7 @@ TenonStatus CompileProgram(const TenonProgram& source, const uint16_t* extra_use
   if (const TenonStatus status = CheckProgram(source, error); status != TENON_OK) return status;
   Program& p = *program;
   p.n_scalars = source.n_scalars;
+  p.ramp = FindRamp();
   p.input_dtypes.assign(source.n_inputs, 0);
   constexpr uint32_t forever = 0xffffffff;
   std::vector<uint32_t> last_use(source.n_instr, 0);

@@ -51,6 +51,7 @@ struct Program {
   std::vector<uint8_t> input_dtypes;  // by operand; 0 where the program reads none
   // An output computed before the last use of some input: it may not be written in place over one.
   bool outputs_early = false;
+  RampFn ramp = nullptr;  // for indices
   uint32_t n_scalars = 0;
   uint32_t n_registers = 0;
   uint32_t register_item = 1;  // bytes of the largest element in a register

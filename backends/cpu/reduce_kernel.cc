@@ -99,7 +99,7 @@ void AccumulateRows(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64_t 
 bool PlainColumns(const Job& job) {
   const Reducer& reducer = job.plan.reducers[0];
   const Value& value = job.program.values[reducer.value];
-  return job.plan.reducers.size() == 1 && job.program.steps.empty() && !reducer.has_key && reducer.cast == nullptr && value.kind == Kind::kInput &&
+  return job.plan.reducers.size() == 1 && job.program.steps.empty() && (!reducer.has_key || reducer.key_is_index) && reducer.cast == nullptr && value.kind == Kind::kInput &&
          job.reduced.rank <= 1 && job.kept.rank <= 1 && job.kept.inner_stride(value.slot) == value.item;
 }
 
@@ -113,7 +113,11 @@ void AccumulateColumns(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64
     const int slot = job.program.values[reducer.value].slot;
     const int64_t stride = job.reduced.inner_stride(slot);
     Slot* const slots[kSlots] = {states.At(0, 0), states.At(0, 1), states.At(0, 2)};
-    reducer.fns.column(slots, job.bases[slot] + job.kept.Offset(slot, k0) + r0 * stride, stride, r1 - r0, Keys(), k1 - k0);
+    Keys keys;
+    keys.first = job.launch.index_base + job.kept.Index(k0) + job.reduced.Index(r0);
+    keys.step = job.kept.rank == 0 ? 0 : job.kept.index_strides[0];
+    keys.row_step = job.reduced.rank == 0 ? 0 : job.reduced.index_strides[0];
+    reducer.fns.column(slots, job.bases[slot] + job.kept.Offset(slot, k0) + r0 * stride, stride, r1 - r0, keys, k1 - k0);
     return;
   }
   Runner runner(job.program, job.launch.scalars);

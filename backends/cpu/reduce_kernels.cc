@@ -157,10 +157,8 @@ void ProductRow(Slot* state, const void* x, const Keys&, int64_t n) {
 }
 template <class T>
 struct ProductStep {
-  static TENON_INLINE void Do(Slot& s, T v) {
-    if constexpr (kFloat<T>) s.f *= v;
-    else s.u *= static_cast<uint64_t>(static_cast<Wide<T>>(v));
-  }
+  using State = std::conditional_t<kFloat<T>, double, uint64_t>;
+  static TENON_INLINE void Do(State& s, T v) { s *= static_cast<State>(static_cast<Wide<T>>(v)); }
 };
 void CombineProduct(Slot* state, const Slot* later) { state[0].f *= later[0].f; }
 void CombineIntProduct(Slot* state, const Slot* later) { state[0].u *= later[0].u; }
@@ -169,7 +167,24 @@ void CombineIntProduct(Slot* state, const Slot* later) { state[0].u *= later[0].
 template <class Step, class T>
 void StepColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys&, int64_t n) {
   const char* row = static_cast<const char*>(x);
-  Slot* const state = slots[0];
+  using State = typename Step::State;
+  State* const state = &In<State>(slots[0][0]);
+  // Four rows at a time: the states are read and written once for them.
+  for (; rows >= 4; rows -= 4, row += 4 * row_stride) {
+    const T* a = reinterpret_cast<const T*>(row);
+    const T* b = reinterpret_cast<const T*>(row + row_stride);
+    const T* c = reinterpret_cast<const T*>(row + 2 * row_stride);
+    const T* d = reinterpret_cast<const T*>(row + 3 * row_stride);
+    TENON_IVDEP
+    for (int64_t j = 0; j < n; ++j) {
+      State s = state[j];
+      Step::Do(s, a[j]);
+      Step::Do(s, b[j]);
+      Step::Do(s, c[j]);
+      Step::Do(s, d[j]);
+      state[j] = s;
+    }
+  }
   for (; rows > 0; --rows, row += row_stride) {
     const T* a = reinterpret_cast<const T*>(row);
     TENON_IVDEP
@@ -223,7 +238,8 @@ void ExtremeRow(Slot* state, const void* x, const Keys&, int64_t n) {
 }
 template <bool kMax, class T>
 struct ExtremeStep {
-  static TENON_INLINE void Do(Slot& s, T v) { In<Wide<T>>(s) = Better<kMax, Wide<T>>(In<Wide<T>>(s), static_cast<Wide<T>>(v)); }
+  using State = Wide<T>;
+  static TENON_INLINE void Do(State& s, T v) { s = Better<kMax, State>(s, static_cast<State>(v)); }
 };
 template <bool kMax, class C>
 void CombineExtreme(Slot* state, const Slot* later) {
@@ -253,6 +269,7 @@ void ArgRow(Slot* state, const void* x, const Keys& keys, int64_t n) {
   const C wide = static_cast<C>(extreme);
   const bool beats = Beats<kMax, C>(wide, In<C>(state[0]));
   if (!beats && !Ties<C>(wide, In<C>(state[0]))) return;
+  if (!beats && keys.keys == nullptr && keys.step >= 0 && keys.first >= state[1].i) return;  // an earlier one has the least key
   int64_t key = beats ? std::numeric_limits<int64_t>::max() : state[1].i;
   for (int64_t i = 0; i < n; ++i) {
     if (!Ties<T>(v[i], extreme)) continue;
@@ -265,25 +282,40 @@ void ArgRow(Slot* state, const void* x, const Keys& keys, int64_t n) {
 }
 
 template <bool kMax, class T>
-void ArgColumns(Slot* const* slots, const void* x, int64_t, int64_t, const Keys& keys, int64_t n) {
+void ArgColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys& keys, int64_t n) {
   using C = Wide<T>;
-  const T* v = static_cast<const T*>(x);
   C* best = &In<C>(slots[0][0]);
   int64_t* best_key = &slots[1]->i;
-  const auto loop = [&](auto key_of) {
-    TENON_IVDEP
-    for (int64_t j = 0; j < n; ++j) {
-      const C value = static_cast<C>(v[j]);
-      const C old = best[j];
-      const int64_t old_key = best_key[j];
-      const int64_t key = key_of(j);
-      const bool take = Beats<kMax, C>(value, old) | (Ties<C>(value, old) & (key < old_key));
-      best[j] = take ? value : old;
-      best_key[j] = take ? key : old_key;
-    }
-  };
-  if (keys.keys != nullptr) loop([&](int64_t j) { return keys.keys[j]; });
-  else loop([first = keys.first, step = keys.step](int64_t j) { return first + j * step; });
+  const char* row = static_cast<const char*>(x);
+  for (int64_t r = 0; r < rows; ++r, row += row_stride) {
+    const T* v = reinterpret_cast<const T*>(row);
+    const auto loop = [&](auto key_of) {
+      TENON_IVDEP
+      for (int64_t j = 0; j < n; ++j) {
+        const C value = static_cast<C>(v[j]);
+        const C old = best[j];
+        const int64_t old_key = best_key[j];
+        const int64_t key = key_of(j);
+        // One choice after the other, which the compiler turns into masks where conditions joined by & become jumps.
+        const int64_t least = key < old_key ? key : old_key;
+        int64_t chosen = value == old ? least : old_key;
+        if constexpr (kFloat<C>) {
+          const C kept = old != old ? old : value;  // a NaN stays
+          chosen = value != value ? (old != old ? least : key) : chosen;
+          best[j] = (kMax ? old > kept : old < kept) ? old : kept;
+          best_key[j] = (kMax ? value > old : value < old) ? key : chosen;
+        } else {
+          const bool beats = kMax ? value > old : value < old;
+          best[j] = beats ? value : old;
+          best_key[j] = beats ? key : chosen;
+        }
+      }
+    };
+    const int64_t first = keys.first + r * keys.row_step;
+    if (keys.keys != nullptr) loop([&](int64_t j) { return keys.keys[j]; });
+    else if (keys.step == 0) loop([first](int64_t) { return first; });
+    else loop([first, step = keys.step](int64_t j) { return first + j * step; });
+  }
 }
 
 template <bool kMax, class C>
@@ -310,10 +342,12 @@ void AllRow(Slot* state, const void* x, const Keys&, int64_t n) {
   state[0].u &= none == 0;
 }
 struct AnyStep {
-  static TENON_INLINE void Do(Slot& s, uint8_t v) { s.u |= v != 0; }
+  using State = uint64_t;
+  static TENON_INLINE void Do(uint64_t& s, uint8_t v) { s |= v != 0; }
 };
 struct AllStep {
-  static TENON_INLINE void Do(Slot& s, uint8_t v) { s.u &= v != 0; }
+  using State = uint64_t;
+  static TENON_INLINE void Do(uint64_t& s, uint8_t v) { s &= v != 0; }
 };
 void CombineAny(Slot* state, const Slot* later) { state[0].u |= later[0].u; }
 void CombineAll(Slot* state, const Slot* later) { state[0].u &= later[0].u; }
@@ -361,6 +395,27 @@ void MomentsColumns(Slot* const* slots, const void* x, int64_t row_stride, int64
   double count = slots[0]->f;
   double* mean = &slots[1]->f;
   double* squares = &slots[2]->f;
+  for (; rows >= 4; rows -= 4, row += 4 * row_stride) {
+    const T* v[4];
+    double weight[4];
+    for (int r = 0; r < 4; ++r) {
+      v[r] = reinterpret_cast<const T*>(row + r * row_stride);
+      count += 1;
+      weight[r] = 1 / count;
+    }
+    TENON_IVDEP
+    for (int64_t j = 0; j < n; ++j) {
+      double m = mean[j], q = squares[j];
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; ++r) {
+        const double delta = v[r][j] - m;
+        m += delta * weight[r];
+        q += delta * (v[r][j] - m);
+      }
+      mean[j] = m;
+      squares[j] = q;
+    }
+  }
   for (; rows > 0; --rows, row += row_stride) {
     const T* v = reinterpret_cast<const T*>(row);
     count += 1;

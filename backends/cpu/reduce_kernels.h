@@ -19,18 +19,18 @@ union Slot {
 };
 inline constexpr int kSlots = 3;
 
-// The key of element j: keys[j], or first + j * step where there is no array.
+// The key of element j of row r: keys[j] (of one row), or first + j * step + r * row_step where there is no array.
 struct Keys {
   const int64_t* keys = nullptr;
   int64_t first = 0;
   int64_t step = 0;
+  int64_t row_step = 0;
 };
 
 // Takes n elements, one after the other in memory, into one state.
 using RowFn = void (*)(Slot* state, const void* x, const Keys& keys, int64_t n);
 
-// Takes `rows` rows of n elements into n states: state j is slots[0][j], slots[1][j], slots[2][j]. Keys are those of the
-// first row; with several rows there are none.
+// Takes `rows` rows of n elements into n states: state j is slots[0][j], slots[1][j], slots[2][j].
 using ColumnFn = void (*)(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys& keys, int64_t n);
 
 struct ReduceFns {

@@ -57,7 +57,7 @@ void Runner::FillIndex(uint16_t value, int64_t position, int64_t n) {
   for (int64_t done = 0; done < n;) {
     const int64_t line = std::min(n - done, inner - (position + done) % inner);
     const int64_t first = index_base_ + s.Index(position + done);
-    for (int64_t i = 0; i < line; ++i) reg[done + i] = first + i * stride;
+    program_.ramp(reg + done, first, stride, line);
     done += line;
   }
   at_[value] = reinterpret_cast<const char*>(reg);

@@ -62,9 +62,9 @@ TENON_BINARY(
       return static_cast<T>(a % b);
     })
 
-// If a is NaN it is chosen, if b is NaN the comparison is false and b is chosen.
-TENON_BINARY(Min, if constexpr (kFloat<T>) return (a < b) | (a != a) ? a : b; else return a < b ? a : b;)
-TENON_BINARY(Max, if constexpr (kFloat<T>) return (a > b) | (a != a) ? a : b; else return a > b ? a : b;)
+// The inner choice gives b if either is NaN (as the instruction does), the outer one a if that is NaN.
+TENON_BINARY(Min, const T m = a < b ? a : b; if constexpr (kFloat<T>) return a != a ? a : m; else return m;)
+TENON_BINARY(Max, const T m = a > b ? a : b; if constexpr (kFloat<T>) return a != a ? a : m; else return m;)
 
 TENON_UNARY(Neg, if constexpr (kFloat<T>) return -a; else return static_cast<T>(Wrap<T>(0) - Wrap<T>(a));)
 TENON_UNARY(

@@ -4,6 +4,11 @@
 #include <cstring>
 
 #include "backends/cpu/host.h"
+#include "backends/cpu/targets.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace tenon_cpu {
 namespace {
@@ -49,24 +54,40 @@ void ForEachLine(const Space& space, int operand, int64_t position, int64_t n, V
   }
 }
 
+// A full cache line, past the caches where that is wanted: it would be read only to be overwritten.
+TENON_INLINE void StoreLine(char* to, const void* line, bool stream) {
+#if defined(__SSE2__)
+  if (stream) {
+    for (int k = 0; k < 4; ++k) _mm_stream_si128(reinterpret_cast<__m128i*>(to) + k, _mm_loadu_si128(static_cast<const __m128i*>(line) + k));
+    return;
+  }
+#endif
+  std::memcpy(to, line, 64);
+}
+
 // dst[i * dst_row + j * size] = src[i * size + j * src_row], in squares whose lines stay in the cache.
 template <class T>
-void TransposeTile(char* dst, int64_t dst_row, const char* src, int64_t src_row, int64_t rows, int64_t columns) {
-  constexpr int64_t side = 64 / sizeof(T) < 8 ? 8 : 64 / sizeof(T);  // a cache line of elements
-  for (int64_t i0 = 0; i0 < rows; i0 += side) {
-    const int64_t m = std::min(side, rows - i0);
-    for (int64_t j0 = 0; j0 < columns; j0 += side) {
-      const int64_t n = std::min(side, columns - j0);
+void TransposeTile(char* dst, int64_t dst_row, const char* src, int64_t src_row, int64_t rows, int64_t columns, bool large) {
+  const bool stream = large && (reinterpret_cast<uintptr_t>(dst) | static_cast<uintptr_t>(dst_row)) % 64 == 0;
+  constexpr int64_t side = sizeof(T) < 4 ? 32 : sizeof(T) > 8 ? 8 : 64 / sizeof(T);  // about a cache line of elements
+  for (int64_t j0 = 0; j0 < columns; j0 += side) {
+    const int64_t n = std::min(side, columns - j0);
+    for (int64_t i0 = 0; i0 < rows; i0 += side) {
+      const int64_t m = std::min(side, rows - i0);
       const char* from = src + i0 * static_cast<int64_t>(sizeof(T)) + j0 * src_row;
       char* to = dst + i0 * dst_row + j0 * static_cast<int64_t>(sizeof(T));
       if (m == side && n == side) {
         // Through a buffer: both sides then see whole lines, and the compiler unrolls the constant loops.
         T square[side][side];
-        for (int64_t j = 0; j < side; ++j) std::memcpy(square[j], from + j * src_row, sizeof square[j]);
+        for (int64_t j = 0; j < side; ++j) {
+          std::memcpy(square[j], from + j * src_row, sizeof square[j]);
+          if (large) __builtin_prefetch(from + (j + side) * src_row, 0, 2);
+        }
         for (int64_t i = 0; i < side; ++i) {
           T line[side];
           for (int64_t j = 0; j < side; ++j) line[j] = square[j][i];
-          std::memcpy(to + i * dst_row, line, sizeof line);
+          if constexpr (sizeof line == 64) StoreLine(to + i * dst_row, line, stream);
+          else std::memcpy(to + i * dst_row, line, sizeof line);
         }
       } else {
         for (int64_t i = 0; i < m; ++i) {
@@ -80,13 +101,13 @@ void TransposeTile(char* dst, int64_t dst_row, const char* src, int64_t src_row,
   }
 }
 
-void TransposeAny(char* dst, int64_t dst_row, const char* src, int64_t src_row, int64_t rows, int64_t columns, int64_t item) {
+void TransposeAny(char* dst, int64_t dst_row, const char* src, int64_t src_row, int64_t rows, int64_t columns, int64_t item, bool large) {
   switch (item) {
-    case 1: return TransposeTile<uint8_t>(dst, dst_row, src, src_row, rows, columns);
-    case 2: return TransposeTile<uint16_t>(dst, dst_row, src, src_row, rows, columns);
-    case 4: return TransposeTile<uint32_t>(dst, dst_row, src, src_row, rows, columns);
-    case 8: return TransposeTile<uint64_t>(dst, dst_row, src, src_row, rows, columns);
-    default: return TransposeTile<Wide>(dst, dst_row, src, src_row, rows, columns);
+    case 1: return TransposeTile<uint8_t>(dst, dst_row, src, src_row, rows, columns, large);
+    case 2: return TransposeTile<uint16_t>(dst, dst_row, src, src_row, rows, columns, large);
+    case 4: return TransposeTile<uint32_t>(dst, dst_row, src, src_row, rows, columns, large);
+    case 8: return TransposeTile<uint64_t>(dst, dst_row, src, src_row, rows, columns, large);
+    default: return TransposeTile<Wide>(dst, dst_row, src, src_row, rows, columns, large);
   }
 }
 
@@ -131,6 +152,7 @@ void ScatterBlock(const char* src, const Space& space, int operand, char* base, 
 
 void CopySpace(const Space& space, const char* src, char* dst, int64_t item) {
   constexpr int64_t kGrainBytes = 256 << 10;
+  constexpr int64_t kLargeBytes = 16 << 20;  // what is written will not be found in a cache anyway
   const int axis = DenseSourceAxis(space, item);
   if (axis < 0) {
     const int64_t inner = space.inner();
@@ -145,12 +167,13 @@ void CopySpace(const Space& space, const char* src, char* dst, int64_t item) {
     return;
   }
   // Planes of (axis, innermost), cut into strips of rows.
-  constexpr int64_t kStrip = 64;
+  constexpr int64_t kStrip = 256;
   const int last = space.rank - 1;
   const int64_t rows = space.sizes[axis], columns = space.sizes[last];
   const int64_t strips = (rows + kStrip - 1) / kStrip;
   const int64_t planes = space.count / (rows * columns);
   const int64_t grain = std::max<int64_t>(1, kGrainBytes / (kStrip * columns * item));
+  const bool large = space.count * item >= kLargeBytes;
   ParallelFor(planes * strips, grain, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end; ++at) {
       int64_t plane = at / strips;
@@ -162,8 +185,11 @@ void CopySpace(const Space& space, const char* src, char* dst, int64_t item) {
         to += plane % space.sizes[d] * space.strides[1][d];
         plane /= space.sizes[d];
       }
-      TransposeAny(dst + to, space.strides[1][axis], src + from, space.strides[0][last], std::min(kStrip, rows - row), columns, item);
+      TransposeAny(dst + to, space.strides[1][axis], src + from, space.strides[0][last], std::min(kStrip, rows - row), columns, item, large);
     }
+#if defined(__SSE2__)
+    if (large) _mm_sfence();  // before another thread is told
+#endif
   });
 }
 

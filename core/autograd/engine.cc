@@ -3,6 +3,7 @@
 #include "tenon/autograd/engine.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -82,11 +83,28 @@ bool exclusive(const Tensor& t) {
 
 Tensor keep_graph_sum(Tensor current, const Tensor& gradient) { return current.defined() ? add(current, gradient) : gradient; }
 
+// A walk's working memory, kept by the thread from one walk to the next (a walk inside a walk makes its own).
+struct Memory {
+  NodeTable table;
+  std::vector<Waiting> waiting;
+  std::vector<uint32_t> free_places;
+  std::vector<std::pair<uint64_t, uint32_t>> heap;
+  std::vector<Tensor> gradients, results;
+};
+thread_local std::unique_ptr<Memory> spare_memory;
+std::unique_ptr<Memory> take_memory() {
+  return spare_memory ? std::move(spare_memory) : std::make_unique<Memory>();
+}
+
 class Walk {
  public:
   Walk(bool keep_graph, bool create_graph, std::span<WalkTarget> targets)
-      : keep_graph_(keep_graph), create_graph_(create_graph), targets_(targets) {}
+      : keep_graph_(keep_graph), create_graph_(create_graph), targets_(targets), memory_(take_memory()) {}
   ~Walk() {
+    if (finished_) {
+      spare_memory = std::move(memory_);
+      return;
+    }
     for (Waiting& w : waiting_) {
       if (w.node) release(w.node);
     }
@@ -124,7 +142,7 @@ class Walk {
   }
 
   void run() {
-    std::vector<Tensor> gradients, results;
+    std::vector<Tensor>&gradients = memory_->gradients, &results = memory_->results;
     while (!heap_.empty()) {
       std::pop_heap(heap_.begin(), heap_.end());
       const uint32_t place = heap_.back().second;
@@ -145,6 +163,8 @@ class Walk {
       } held{node};
       visit(*node, gradients, results);
     }
+    results.clear();
+    finished_ = true;
   }
 
  private:
@@ -206,10 +226,12 @@ class Walk {
 
   const bool keep_graph_, create_graph_;
   const std::span<WalkTarget> targets_;
-  NodeTable table_;
-  std::vector<Waiting> waiting_;
-  std::vector<uint32_t> free_places_;
-  std::vector<std::pair<uint64_t, uint32_t>> heap_;
+  std::unique_ptr<Memory> memory_;
+  bool finished_ = false;  // everything that waited was visited, so the memory is clean
+  NodeTable& table_ = memory_->table;
+  std::vector<Waiting>& waiting_ = memory_->waiting;
+  std::vector<uint32_t>& free_places_ = memory_->free_places;
+  std::vector<std::pair<uint64_t, uint32_t>>& heap_ = memory_->heap;
 };
 
 }  // namespace

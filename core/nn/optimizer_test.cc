@@ -169,6 +169,22 @@ TEST(OptimizerTest, ParametersWithoutGradientAreSkipped) {
   expect_near(b, {1 - 0.1 * 0.5 - 0.1}, 1e-8);
 }
 
+TEST(OptimizerTest, MomentumOfADeadParameterEndsAtZero) {
+  const auto state_after = [](auto make) {
+    Tensor p = leaf({1}, {1}, DType::float32);
+    const auto optimizer = make(std::vector<Tensor>{p});
+    for (int t = 0; t < 2000; ++t) {
+      p.set_grad(on_device({t == 0 ? 1.0 : 0.0}, {1}, DType::float32));
+      optimizer->step();
+    }
+    EXPECT_TRUE(std::isfinite(values(p)[0]));
+    return values(optimizer->state_dict()[2].tensor)[0];  // not a subnormal number
+  };
+  EXPECT_EQ(state_after([](auto p) { return std::make_unique<AdamW>(p); }), 0);
+  EXPECT_EQ(
+      state_after([](auto p) { return std::make_unique<Sgd>(p, SgdOptions{.momentum = 0.9}); }), 0);
+}
+
 TEST(OptimizerTest, StepsAreTheSameForAnyLayout) {
   // The gradient of w in w^T @ x comes transposed.
   const std::vector<double> start = numbers(6), x = numbers(3, 5);

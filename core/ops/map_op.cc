@@ -230,6 +230,17 @@ bool needs_copy(const TensorImpl* target, const TensorImpl* operand, DimsView op
   return true;
 }
 
+// Counts the write and gives x its new history.
+void finish_inplace(const char* name, const Tensor& x, RecordGuard& record) {
+  note_write(x, name);
+  if (record.node()) {
+    record.save_outputs(&x);
+    rebase_history(x, record.node(), 0);
+  } else if (detail::grad_mode && x.requires_grad()) {
+    rebase_history(x, nullptr, 0);
+  }
+}
+
 }  // namespace
 
 void MapOp::call_inplace(Tensor& x, const Operand* operands) {
@@ -247,6 +258,18 @@ void MapOp::call_inplace(Tensor& x, const Operand* operands) {
            " can't be cast to the desired output type ", dtype_name(out), " of ", describe(x), "; use ", name_, "() without the underscore");
     }
     variant = &variant_for(c, &out);
+  }
+  bool simple = c.simple && index_axes_ == ~0ull;
+  for (int i = 0; simple && i < c.n_tensors; ++i) {
+    const TensorImpl* t = c.tensors[i]->impl();
+    simple = t == target || t->storage != target->storage;
+  }
+  if (simple) {
+    RecordGuard record(*variant, c.tensors, c.n_tensors, c.scalars, x.shape(), nullptr);
+    record.copy_overwritten(x);
+    launch_simple(*variant, c.tensors, c.n_tensors, c.scalars, &x, TENON_LAUNCH_MAY_ALIAS);
+    finish_inplace(name_, x, record);
+    return;
   }
   Dims shape(x.shape());
   for (int i = 0; i < c.n_tensors; ++i) {
@@ -271,16 +294,11 @@ void MapOp::call_inplace(Tensor& x, const Operand* operands) {
   args[n++] = {target, Dims(target->strides_view())};
   // The record is made before the write, so that a failure leaves x as it was.
   RecordGuard record(*variant, c.tensors, c.n_tensors, c.scalars, shape, nullptr);
+  record.copy_overwritten(x);
   const LaunchShape launch_shape{.sizes = shape, .flags = TENON_LAUNCH_MAY_ALIAS, .indexed = variant->indexed(), .index_axes = variant->index_axes()};
   launch(variant->map_plans().on(target->device()), launch_shape, std::span<LaunchOperand>(args, static_cast<size_t>(n)),
          std::span<const uint64_t>(c.scalars, variant->program().scalars.size()));
-  note_write(x, name_);
-  if (record.node()) {
-    record.save_outputs(&x);
-    rebase_history(x, record.node(), 0);
-  } else if (detail::grad_mode && x.requires_grad()) {
-    rebase_history(x, nullptr, 0);
-  }
+  finish_inplace(name_, x, record);
 }
 
 void MapOp::call_into(std::span<Tensor> targets, const Operand* operands) {

@@ -162,6 +162,19 @@ RecordGuard::RecordGuard(MapVariant& variant, const Tensor* const* inputs, int n
   }
 }
 
+void RecordGuard::copy_overwritten(const Tensor& x) {
+  if (!node_) return;
+  for (int i = 0; i < node_->n_saved; ++i) {
+    SavedTensor& s = node_->saved[i];
+    if (s.impl != x.impl()) continue;
+    // Its record stays, so that the copy can be differentiated in x's place.
+    Tensor copy = contiguous_copy(x);
+    s.version = copy.version();
+    release(s.impl);
+    s.impl = copy.release();
+  }
+}
+
 void RecordGuard::save_outputs(const Tensor* outputs) {
   for (size_t s = 0; s < gradient_->saved.size(); ++s) {
     const map::SavedValue& v = gradient_->saved[s];
@@ -177,6 +190,39 @@ void RecordGuard::attach(const Tensor* outputs) {
   }
 }
 
+void launch_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars,
+                   const Tensor* outputs, uint32_t flags) {
+  const TensorImpl* first = outputs[0].impl();
+  if (__builtin_expect(first->size == 0, 0)) return;
+  DeviceState& device = first->device();
+  StreamState& stream = current_stream(device);
+  TenonOperand operands[2 * kMaxOperands];
+  const auto fill = [&](TenonOperand& o, const TensorImpl* t) {
+    use_on_stream(*t->storage, stream);
+    o.buffer = t->storage->memory.buffer;
+    o.offset = t->byte_offset();
+    o.dtype = static_cast<uint32_t>(t->dtype);
+    o.flags = 0;
+    o.strides[0] = 1;
+  };
+  const int n_outputs = variant.n_outputs();
+  for (int i = 0; i < n_inputs; ++i) fill(operands[i], inputs[i]->impl());
+  for (int j = 0; j < n_outputs; ++j) fill(operands[n_inputs + j], outputs[j].impl());
+  TenonLaunch l;
+  l.size = sizeof l;
+  l.flags = flags;
+  l.rank = 1;
+  l.reduce_axes = 0;
+  l.n_operands = static_cast<uint32_t>(n_inputs + n_outputs);
+  l.n_scalars = static_cast<uint32_t>(variant.program().scalars.size());
+  l.operands = operands;
+  l.scalars = scalars;
+  l.sizes[0] = first->size;
+  l.index_base = 0;
+  l.index_strides[0] = 1;
+  run(variant.map_plans().on(device), stream, l);
+}
+
 void apply_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars,
                   Tensor* outputs) {
   const TensorImpl* first = inputs[0]->impl();
@@ -184,33 +230,7 @@ void apply_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs
   const DimsView shape = first->shape_view();
   const int n_outputs = variant.n_outputs();
   for (int j = 0; j < n_outputs; ++j) outputs[j] = new_tensor(device, variant.output_dtype(j), shape);
-  if (__builtin_expect(first->size > 0, 1)) {
-    StreamState& stream = current_stream(device);
-    TenonOperand operands[2 * kMaxOperands];
-    const auto fill = [&](TenonOperand& o, const TensorImpl* t) {
-      use_on_stream(*t->storage, stream);
-      o.buffer = t->storage->memory.buffer;
-      o.offset = t->byte_offset();
-      o.dtype = static_cast<uint32_t>(t->dtype);
-      o.flags = 0;
-      o.strides[0] = 1;
-    };
-    for (int i = 0; i < n_inputs; ++i) fill(operands[i], inputs[i]->impl());
-    for (int j = 0; j < n_outputs; ++j) fill(operands[n_inputs + j], outputs[j].impl());
-    TenonLaunch l;
-    l.size = sizeof l;
-    l.flags = 0;
-    l.rank = 1;
-    l.reduce_axes = 0;
-    l.n_operands = static_cast<uint32_t>(n_inputs + n_outputs);
-    l.n_scalars = static_cast<uint32_t>(variant.program().scalars.size());
-    l.operands = operands;
-    l.scalars = scalars;
-    l.sizes[0] = first->size;
-    l.index_base = 0;
-    l.index_strides[0] = 1;
-    run(variant.map_plans().on(device), stream, l);
-  }
+  launch_simple(variant, inputs, n_inputs, scalars, outputs, 0);
   RecordGuard(variant, inputs, n_inputs, scalars, shape, nullptr).attach(outputs);
 }
 

@@ -6,6 +6,9 @@
 
 namespace tenon {
 
+// All inputs and outputs contiguous and of one shape: the launch as one run of elements. No record, no version.
+void launch_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars,
+                   const Tensor* outputs, uint32_t flags);
 // All inputs contiguous and of one shape, which is the outputs'. The path of small calls.
 void apply_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars,
                   Tensor* outputs);
@@ -22,6 +25,8 @@ class RecordGuard {
   RecordGuard(const RecordGuard&) = delete;
   RecordGuard& operator=(const RecordGuard&) = delete;
   Node* node() const { return node_; }
+  // x is about to be overwritten: where backward needs its old value, that is kept as a copy.
+  void copy_overwritten(const Tensor& x);
   // Keeps what backward needs of the outputs, once they are there.
   void save_outputs(const Tensor* outputs);
   // Makes the outputs point to the record.

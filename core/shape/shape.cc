@@ -40,6 +40,9 @@ std::string shape_text(DimsView shape) {
 }
 
 int64_t element_count(std::string_view operation, DimsView shape) {
+  if (shape.size() > static_cast<size_t>(kMaxRank)) {
+    fail(ErrorCode::kShape, operation, "a tensor has at most ", kMaxRank, " dimensions, not ", shape.size());
+  }
   int64_t count = 1;
   bool empty = false;
   for (int64_t size : shape) {
@@ -58,22 +61,22 @@ int64_t element_count(std::string_view operation, DimsView shape) {
 Dims contiguous_strides(DimsView shape) {
   Dims strides;
   strides.resize(static_cast<int>(shape.size()));
-  int64_t step = 1;
+  uint64_t step = 1;  // wraps in a tensor without elements only, where strides mean nothing
   for (int i = static_cast<int>(shape.size()) - 1; i >= 0; --i) {
-    strides[i] = step;
-    step *= std::max<int64_t>(shape[i], 1);
+    strides[i] = static_cast<int64_t>(step);
+    step *= static_cast<uint64_t>(std::max<int64_t>(shape[i], 1));
   }
   return strides;
 }
 
 bool is_contiguous(DimsView shape, DimsView strides) {
-  int64_t step = 1;
+  uint64_t step = 1;  // wraps before a size 0 only
   bool contiguous = true;
   for (int i = static_cast<int>(shape.size()) - 1; i >= 0; --i) {
     if (shape[i] == 0) return true;
     if (shape[i] == 1) continue;
-    contiguous &= strides[i] == step;
-    step *= shape[i];
+    contiguous &= strides[i] == static_cast<int64_t>(step);
+    step *= static_cast<uint64_t>(shape[i]);
   }
   return contiguous;
 }
@@ -144,6 +147,32 @@ Dims normalize_axes(std::string_view operation, DimsView axes, int rank, bool em
   return out;
 }
 
+namespace {
+
+// Both shapes, their axes under each other from the right, and a line that marks axis `marked` of the result.
+[[gnu::cold]] std::string aligned_shapes(DimsView a, DimsView b, size_t marked) {
+  const size_t rank = std::max(a.size(), b.size());
+  const auto size_text = [&](DimsView shape, size_t axis) {
+    const size_t lead = rank - shape.size();
+    return axis < lead ? std::string() : std::to_string(shape[axis - lead]);
+  };
+  std::string lines[3];
+  for (size_t axis = 0; axis < rank; ++axis) {
+    const size_t width = std::max(size_text(a, axis).size(), size_text(b, axis).size());
+    for (int k = 0; k < 2; ++k) {
+      const std::string size = size_text(k ? b : a, axis);
+      const size_t lead = rank - (k ? b : a).size();
+      lines[k] += std::string(axis ? (axis > lead ? ", " : " ") : "") + (axis == lead ? "[" : axis < lead ? " " : "");
+      lines[k] += std::string(width - size.size(), ' ') + size;
+    }
+    lines[2] += std::string(axis ? 2 : 1, ' ') + std::string(width, axis == marked ? '^' : ' ');
+  }
+  while (lines[2].back() == ' ') lines[2].pop_back();
+  return "  " + lines[0] + "]\n  " + lines[1] + "]\n  " + lines[2];
+}
+
+}  // namespace
+
 Dims broadcast_shapes(std::string_view operation, DimsView a, DimsView b) {
   const int ra = static_cast<int>(a.size()), rb = static_cast<int>(b.size()), rank = std::max(ra, rb);
   Dims out;
@@ -156,18 +185,14 @@ Dims broadcast_shapes(std::string_view operation, DimsView a, DimsView b) {
     } else if (sa == 1) {
       out[i] = sb;
     } else {
-      std::string ta = shape_text(a), tb = shape_text(b);
-      const size_t width = std::max(ta.size(), tb.size());
-      ta.insert(0, width - ta.size(), ' ');
-      tb.insert(0, width - tb.size(), ' ');
       // Mark the first axis that does not fit, counted from the right as the rule counts.
       int worst = i;
       for (int j = i; j < rank; ++j) {
         const int64_t ja = j < rank - ra ? 1 : a[j - (rank - ra)], jb = j < rank - rb ? 1 : b[j - (rank - rb)];
         if (ja != jb && ja != 1 && jb != 1) worst = j;
       }
-      fail(ErrorCode::kShape, operation, "shapes do not broadcast:\n  ", ta, "\n  ", tb, "\n  axis ", worst - rank,
-           " is ", worst < rank - ra ? 1 : a[worst - (rank - ra)], " against ",
+      fail(ErrorCode::kShape, operation, "shapes do not broadcast:\n", aligned_shapes(a, b, static_cast<size_t>(worst)), "\n  axis ",
+           worst - rank, " is ", worst < rank - ra ? 1 : a[worst - (rank - ra)], " against ",
            worst < rank - rb ? 1 : b[worst - (rank - rb)],
            "; sizes must be equal or one of them 1 (reshape or expand_dims one side)");
     }
@@ -221,9 +246,7 @@ Dims resolve_shape(std::string_view operation, DimsView wanted, int64_t count) {
 
 bool view_strides(DimsView shape, DimsView strides, DimsView target, Dims* result) {
   Dims out(static_cast<int>(target.size()), 1);
-  int64_t count = 1;
-  for (int64_t s : shape) count *= s;
-  if (count == 0) {
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) {
     *result = contiguous_strides(target);
     return true;
   }

@@ -52,16 +52,22 @@ Tensor from_host(DType dtype, DimsView shape, const void* data, Device device) {
 Tensor from_memory(void* data, DType dtype, DimsView shape, DimsView strides, bool read_only,
                    void (*release)(void* context), void* context) {
   const Device host;
+  if (shape.size() != strides.size()) {
+    fail(ErrorCode::kShape, "from_memory", "shape ", shape_text(shape), " and strides ", shape_text(strides), " differ in length");
+  }
+  const bool has_elements = element_count("from_memory", shape) > 0;
   // The storage is what the strides reach; the first element may be in its middle.
   int64_t low = 0, high = 0;
-  bool has_elements = true;
-  for (size_t i = 0; i < shape.size(); ++i) {
-    if (shape[i] == 0) has_elements = false;
-    const int64_t reach = (shape[i] - 1) * strides[i];
-    (reach < 0 ? low : high) += reach;
+  for (size_t i = 0; has_elements && i < shape.size(); ++i) {
+    int64_t reach = 0, bytes;
+    int64_t& end = shape[i] > 1 && strides[i] < 0 ? low : high;
+    if ((shape[i] > 1 && __builtin_mul_overflow(shape[i] - 1, strides[i], &reach)) || __builtin_add_overflow(end, reach, &end) ||
+        __builtin_sub_overflow(high, low, &bytes) || __builtin_mul_overflow(bytes, int64_t{32}, &bytes)) {
+      fail(ErrorCode::kShape, "from_memory", "shape ", shape_text(shape), " with strides ", shape_text(strides),
+           " reaches further than memory does");
+    }
   }
   const int64_t item = item_size(dtype);
-  if (!has_elements) low = high = 0;
   auto* first = static_cast<std::byte*>(data) + low * item;
   Storage* s = new_external_storage(host.state(), first, has_elements ? static_cast<uint64_t>((high - low + 1) * item) : 0,
                                     read_only, release, context);

@@ -241,7 +241,7 @@ T Tensor::item() const {
     } else if constexpr (std::is_integral_v<T> && (std::is_floating_point_v<E> || std::is_class_v<E>)) {
       const auto real = static_cast<double>(value);
       const T converted = static_cast<T>(Scalar(real).to_int64());
-      if (static_cast<double>(converted) != real) {
+      if (static_cast<double>(converted) != real || real == 0x1p63) {  // 2^63 saturates to 2^63 - 1, which rounds back
         fail(ErrorCode::kDType, "item", "the element ", real, " is not an integer of the type asked for; read it as a double");
       }
       return converted;

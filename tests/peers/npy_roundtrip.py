@@ -2,8 +2,8 @@
 
   python3 npy_roundtrip.py PROGRAM
 
-PROGRAM is //tests/peers:npy_copy: it reads IN with Tenon and writes OUT. Needs NumPy; exits 0 with "skipped"
-where there is none.
+PROGRAM is //tests/peers:npy_copy: it reads IN with Tenon and writes OUT. Needs NumPy; exits 0 with
+"skipped" where there is none.
 """
 
 import os
@@ -36,7 +36,8 @@ def arrays():
 
 
 def same(a, b):
-    return a.dtype.newbyteorder("=") == b.dtype.newbyteorder("=") and a.shape == b.shape and np.array_equal(a, b)
+    dtypes = a.dtype.newbyteorder("=") == b.dtype.newbyteorder("=")
+    return dtypes and a.shape == b.shape and np.array_equal(a, b)
 
 
 def main():
@@ -55,7 +56,7 @@ def main():
                     written = f.read()
                 b = np.load(target + ".npy")
                 assert same(a, b), (a.dtype, a.shape)
-                if a.dtype.isnative:  # Tenon writes little-endian, and else the very bytes of np.save
+                if a.dtype.isnative:  # the very bytes of np.save; big-endian becomes little-endian
                     with open(source + ".npy", "rb") as f:
                         assert f.read() == written, (a.dtype, a.shape)
                 passed += 1
@@ -69,8 +70,9 @@ def main():
                     for name, a in everything.items():
                         assert same(a, back[name]), name
                         passed += 1
-        for bad in [np.array([None]), np.array(["text"]), np.zeros(1, "M8[s]"), np.zeros(1, [("x", "f4")]), np.zeros(1, "V3"),
-                    np.zeros(1, np.longdouble)]:
+        unreadable = [np.array([None]), np.array(["text"])]
+        unreadable += [np.zeros(1, d) for d in ["M8[s]", [("x", "f4")], "V3", np.longdouble]]
+        for bad in unreadable:
             np.save(source + ".npy", bad, allow_pickle=True)
             done = run(program, "read", source + ".npy", target + ".npy")
             assert done.returncode == 1 and "read_npy: " in done.stderr, (bad.dtype, done.stderr)

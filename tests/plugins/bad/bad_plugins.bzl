@@ -9,10 +9,7 @@ def bad_plugins(defects):
         cc_binary(
             name = "libtenon_backend_%s.so" % defect,
             testonly = True,
-            srcs = [
-                "bad.c",
-                "//tests/plugins/mini:mini.c",
-            ],
+            srcs = ["bad.c"],
             copts = TENON_COPTS + [
                 "-fvisibility=hidden",
                 "-Wno-unused-function",
@@ -20,5 +17,8 @@ def bad_plugins(defects):
             ] + copts,
             linkopts = ["-Wl,-z,now"],
             linkshared = True,
-            deps = ["//core/abi:kit"],
+            deps = [
+                "//core/abi:kit",
+                "//tests/plugins/mini:mini_text",
+            ],
         )
