@@ -6,6 +6,7 @@
 // Exits with 1 where a device failed the work of --try.
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,7 +47,7 @@ std::string state_text(BackendReport::State state) {
 }
 
 // A backend that was refused early has said nothing of itself.
-std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
 void print_backends() {
   print(concat_text("Tenon's backend interface: version ", TENON_ABI_MAJOR, ".", TENON_ABI_MINOR,
@@ -65,18 +66,26 @@ void print_backends() {
   }
   print(table.text("  "));
   std::string searched = "Looked for libtenon_backend_<name>.so in";
-  for (const std::string& directory : settings_from_environment().directories)
-    searched += "\n  " + directory;
+  std::error_code error;
+  for (const std::string& directory : settings_from_environment().directories) {
+    const bool there = std::filesystem::is_directory(directory, error);
+    searched += "\n    " + directory + (there ? "" : " (not there)");
+  }
   print("  " + searched + "\n");
 }
 
+// "float32 float64", or what is missing where that is shorter.
 std::string dtypes_text(uint64_t mask) {
-  std::string text;
+  std::string there, missing;
+  int count = 0;
   for (int i = 1; i < kDTypeCount; ++i) {
-    if (mask >> i & 1)
-      text += (text.empty() ? "" : " ") + std::string(dtype_name(static_cast<DType>(i)));
+    const bool in = mask >> i & 1;
+    count += in;
+    (in ? there : missing) += " " + std::string(dtype_name(static_cast<DType>(i)));
   }
-  return or_dash(text);
+  if (count == kDTypeCount - 1) return "every dtype";
+  if (count > kDTypeCount / 2) return "every dtype but" + missing;
+  return count == 0 ? "nothing" : there.substr(1);
 }
 
 std::string memory_text(DeviceState& device) {
@@ -106,12 +115,34 @@ void print_device(Device device) {
   line("memory",
        concat_text(memory_text(state), state.host_addressable ? ", readable by the host" : "",
                    ", aligned to ", props.min_alignment));
-  line("work",
-       concat_text(state.synchronous ? "done when a call returns" : "in streams, beside the host",
-                   "; ", opcodes, " of ", TENON_OPCODE_COUNT - 1, " opcodes; programs of at most ",
-                   props.max_instrs, " instructions, ", props.max_operands, " operands"));
+  if (state.tables->core.kernel_create) {
+    line(
+        "work",
+        concat_text(state.synchronous ? "done when a call returns" : "in streams, beside the host",
+                    "; ", opcodes, " of ", TENON_OPCODE_COUNT - 1, " opcodes; programs of at most ",
+                    props.max_instrs, " instructions, ", props.max_operands, " operands"));
+  } else {
+    line("work", "none: it only stores, the host computes");
+  }
   line("stores", dtypes_text(props.storage_dtypes));
   line("computes", dtypes_text(props.compute_dtypes));
+}
+
+void print_devices() {
+  print_section("Devices");
+  for (const BackendReport& r : backend_reports()) {
+    if (r.state != BackendReport::State::kLoaded) continue;
+    for (int i = 0; i < r.devices; ++i) {
+      const std::string name = concat_text(r.name, ":", i);
+      try {
+        print_device(Device(name));
+      } catch (const Error& e) {
+        print(concat_text("  ", name, ": cannot be opened\n"));
+        for (const std::string& piece : wrap(e.what(), kTextWidth - 4))
+          print(concat_text("    ", piece, "\n"));
+      }
+    }
+  }
 }
 
 // An elementwise operation with gradient, a reduction, a product and a gather. Returns what went
@@ -155,13 +186,12 @@ void print_fallbacks() {
   TextTable table({"device", "times", "operation"});
   for (const FallbackCount& f : counts) table.add({f.device, std::to_string(f.count), f.operation});
   print(table.text("  "));
-  print("  TENON_FALLBACK=warn names each once, TENON_FALLBACK=error forbids them\n");
+  print("  TENON_FALLBACK=error forbids them\n");
 }
 
 int run(bool try_all) {
   print_backends();
-  print_section("Devices");
-  for (const Device device : devices()) print_device(device);
+  print_devices();
   int failures = 0;
   if (try_all) {
     print_section("A small piece of work: sum(matmul(exp(x), take(x, rows))).backward()");

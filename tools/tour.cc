@@ -322,8 +322,7 @@ std::optional<Device> other_device(Device device) {
   if (const auto found = found_beside_cpu()) return found;
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  const auto example =
-      program.parent_path().parent_path() / "tests/plugins/mini/libtenon_backend_mini.so";
+  const auto example = program.parent_path() / "libtenon_backend_mini.so";
   if (!std::filesystem::exists(example, error)) return std::nullopt;
   load_backend(example);
   return found_beside_cpu();

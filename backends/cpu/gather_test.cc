@@ -70,7 +70,7 @@ void RunIndex(bool scatter, uint32_t dtype, const std::vector<int64_t>& sizes, u
   }
   Tensor want_enumerated = enumerated, want_selected = selected;
   int64_t want_bad = 0;
-  TenonPosition at = tenon_position_first(static_cast<uint32_t>(sizes.size()), sizes.data(), 0xff);
+  TenonPosition at = FirstPosition(sizes);
   int64_t position = 0;
   do {
     const int64_t place = mode == TENON_INDEX_ROWS ? at.at[axis] * index.abi.strides[0] : tenon_position_offset(&at, index.abi.strides);

@@ -5,6 +5,7 @@
 #include "backends/cpu/host.h"
 #include "backends/cpu/reduce_plan.h"
 #include "backends/cpu/space.h"
+#include "backends/cpu/stream_store.h"
 #include "tenon/abi/tenon_plugin_kit.h"
 
 namespace tenon_cpu {
@@ -57,21 +58,43 @@ void FindDirect(const TenonProgram& source, const Program& p, DirectCall* direct
   direct->fn = fn;
 }
 
-// One axis at most, every operand contiguous (or, where the function takes that, one element for all).
-bool LaunchDirect(const DirectCall& call, const TenonLaunch& launch) {
+// Elements [begin, end) through a buffer in the first-level cache and past the others.
+void CallStreaming(const DirectCall& call, char* to, const char* const* from, const int64_t* step, int64_t begin, int64_t end, uint32_t splat) {
+  alignas(64) char buffer[8 << 10];
+  const int64_t chunk = static_cast<int64_t>(sizeof buffer) / call.output_item;
+  for (int64_t at = begin; at < end; at += chunk) {
+    const int64_t n = std::min(chunk, end - at);
+    call.fn(buffer, from[0] + at * step[0], from[1] + at * step[1], from[2] + at * step[2], n, splat);
+    StreamStore(to + at * call.output_item, buffer, n * call.output_item);
+  }
+  StreamFence();
+}
+
+// One axis at most, every operand contiguous (or, where the function takes that, one element for all). False: it is not
+// such a launch, or something is wrong with it.
+bool LaunchDirect(const Kernel& kernel, const TenonLaunch& launch) {
+  const DirectCall& call = kernel.direct;
+  if (launch.size != sizeof(TenonLaunch) || launch.rank > 1 || launch.n_operands != kernel.n_operands || launch.n_scalars < kernel.n_scalars ||
+      (launch.flags & ~TENON_LAUNCH_MAY_ALIAS) != 0 || launch.reduce_axes != 0) {
+    return false;
+  }
   const int64_t n = launch.rank == 0 ? 1 : launch.sizes[0];
   const TenonOperand& output = launch.operands[call.output];
-  if (launch.rank == 1 && output.strides[0] != 1 && n != 1) return false;
+  if (n <= 0 || output.dtype != kernel.dtypes[call.output] || output.buffer == 0 || (n != 1 && output.strides[0] != 1)) return false;
   const char* from[3] = {};
   int64_t step[3] = {};
   uint32_t splat = call.splat;
+  char* const to = Address(output);
+  bool in_place = false;
   for (int i = 0; i < 3; ++i) {
     const DirectCall::Argument& argument = call.arguments[i];
     if (argument.from == DirectCall::From::kNothing) break;
     if (argument.from == DirectCall::From::kInput) {
       const TenonOperand& operand = launch.operands[argument.slot];
+      if (operand.dtype != kernel.dtypes[argument.slot] || operand.buffer == 0) return false;
       from[i] = Address(operand);
-      const int64_t stride = launch.rank == 0 || n == 1 ? 1 : operand.strides[0];
+      in_place = in_place || from[i] == to;
+      const int64_t stride = n == 1 ? 1 : operand.strides[0];
       if (stride == 1) step[i] = argument.item;
       else if (stride == 0 && call.heeds_splat) splat |= 1u << i;
       else return false;
@@ -79,13 +102,14 @@ bool LaunchDirect(const DirectCall& call, const TenonLaunch& launch) {
       from[i] = reinterpret_cast<const char*>(argument.from == DirectCall::From::kScalar ? &launch.scalars[argument.slot] : &argument.bits);
     }
   }
-  char* const to = Address(output);
   if (n <= call.grain) {
     call.fn(to, from[0], from[1], from[2], n, splat);
     return true;
   }
+  const bool stream = n * call.output_item >= kStreamBytes && !in_place && reinterpret_cast<uintptr_t>(to) % 64 == 0;
   ParallelFor(n, call.grain, [&](int64_t begin, int64_t end) {
-    call.fn(to + begin * call.output_item, from[0] + begin * step[0], from[1] + begin * step[1], from[2] + begin * step[2], end - begin, splat);
+    if (stream) CallStreaming(call, to, from, step, begin, end, splat);
+    else call.fn(to + begin * call.output_item, from[0] + begin * step[0], from[1] + begin * step[1], from[2] + begin * step[2], end - begin, splat);
   });
   return true;
 }
@@ -154,8 +178,8 @@ TenonStatus CreateKernel(const TenonKernelDesc& desc, std::unique_ptr<Kernel>* k
 }
 
 TenonStatus LaunchKernel(const Kernel& kernel, const TenonLaunch& launch, TenonError* error) {
+  if (kernel.direct.fn != nullptr && LaunchDirect(kernel, launch)) return TENON_OK;
   if (const TenonStatus status = CheckLaunch(kernel, launch, error); status != TENON_OK) return status;
-  if (launch.rank <= 1 && kernel.direct.fn != nullptr && LaunchDirect(kernel.direct, launch)) return TENON_OK;
   if (kernel.reduce != nullptr) return LaunchReduce(kernel, launch, error);
   LaunchMap(kernel, launch);
   return TENON_OK;

@@ -62,18 +62,7 @@ struct Wide {
 };
 
 void Ramp(int64_t* dst, int64_t first, int64_t step, int64_t n) {
-  // Eight running values: no multiplication, which 64-bit lanes have on the newest processors only.
-  uint64_t at[8];
-  for (uint64_t k = 0; k < 8; ++k) at[k] = static_cast<uint64_t>(first) + k * static_cast<uint64_t>(step);
-  const uint64_t stride = 8 * static_cast<uint64_t>(step);
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    for (int k = 0; k < 8; ++k) {
-      dst[i + k] = static_cast<int64_t>(at[k]);
-      at[k] += stride;
-    }
-  }
-  for (int k = 0; i < n; ++i, ++k) dst[i] = static_cast<int64_t>(at[k]);
+  for (int64_t i = 0; i < n; ++i) dst[i] = static_cast<int64_t>(static_cast<uint64_t>(first) + static_cast<uint64_t>(i) * static_cast<uint64_t>(step));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "backends/cpu/kernel.h"
 #include "backends/cpu/runner.h"
 #include "backends/cpu/space.h"
+#include "backends/cpu/stream_store.h"
 #include "backends/cpu/strided_copy.h"
 
 namespace tenon_cpu {
@@ -19,12 +20,19 @@ void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& spac
   const bool in_place = !(p.outputs_early && (launch.flags & TENON_LAUNCH_MAY_ALIAS) != 0);
   Runner runner(p, launch.scalars);
   runner.Enter(space, bases, launch.index_base);
+  bool stream[kMaxOperands];
+  for (size_t o = 0; o < p.outputs.size(); ++o) {
+    const int operand = n_inputs + static_cast<int>(o);
+    const int64_t item = p.values[p.outputs[o]].item;
+    stream[o] = space.count * item >= kStreamBytes && space.rank == 1 && space.inner_stride(operand) == item && reinterpret_cast<uintptr_t>(bases[operand]) % 64 == 0 &&
+                (launch.flags & TENON_LAUNCH_MAY_ALIAS) == 0;
+  }
   for (int64_t at = begin; at < end;) {
     const int64_t n = runner.Bind(at, end - at);
     for (size_t o = 0; in_place && o < p.outputs.size(); ++o) {
       const uint16_t v = p.outputs[o];
       const int operand = n_inputs + static_cast<int>(o);
-      if (p.values[v].kind != Kind::kComputed) continue;
+      if (p.values[v].kind != Kind::kComputed || stream[o]) continue;
       const int64_t item = p.values[v].item;
       const bool contiguous = lines ? space.inner_stride(operand) == item || n == 1 : space.IsDense(operand, item);
       runner.Direct(v, contiguous ? bases[operand] + space.Offset(operand, at) : nullptr);
@@ -34,11 +42,16 @@ void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& spac
       const uint16_t v = p.outputs[o];
       const int operand = n_inputs + static_cast<int>(o);
       const char* from = runner.Array(v, n);
+      if (stream[o]) {
+        StreamStore(bases[operand] + at * p.values[v].item, from, n * p.values[v].item);
+        continue;
+      }
       if (from == bases[operand] + space.Offset(operand, at) && p.values[v].kind == Kind::kComputed) continue;
       ScatterBlock(from, space, operand, bases[operand], at, n, p.values[v].item);
     }
     at += n;
   }
+  StreamFence();
 }
 
 // A program of one array function where every operand is contiguous, or one element, along the innermost axis: the

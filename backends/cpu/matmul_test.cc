@@ -92,7 +92,7 @@ void RunMatmul(uint32_t dtype, std::vector<int64_t> batch, int64_t m, int64_t n,
   const Real eps = c.part == TENON_F64 ? 0x1p-53L : 0x1p-24L;
   const Real last = c.part == TENON_F16 ? 0x1p-11L : c.part == TENON_BF16 ? 0x1p-8L : eps;
   const std::vector<int64_t> all = sizes(m, n);
-  TenonPosition at = tenon_position_first(static_cast<uint32_t>(all.size()), all.data(), 0xff);
+  TenonPosition at = FirstPosition(all);
   const size_t row = batch.size(), column = row + 1;
   do {
     int64_t oa = 0, ob = 0;

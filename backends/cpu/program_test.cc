@@ -144,7 +144,7 @@ TEST(Program, RandomProgramsInRandomLayouts) {
       return all;
     }();
     ASSERT_EQ(kernel.Launch(launch), TENON_OK) << kernel.message();
-    TenonPosition at = tenon_position_first(static_cast<uint32_t>(rank), launch.sizes.data(), 0xff);
+    TenonPosition at = FirstPosition(launch.sizes);
     std::vector<std::vector<char>> expected = before;
     do {
       std::vector<uint64_t> inputs;
@@ -199,7 +199,7 @@ TEST(Program, CopiesEveryDtypeInEveryOrder) {
         launch.sizes = sizes;
         launch.operands = {{from.data(), dtype, strides}, {to.data(), dtype, RowMajor(sizes)}};
         ASSERT_EQ(kernel.Launch(launch), TENON_OK);
-        TenonPosition at = tenon_position_first(static_cast<uint32_t>(sizes.size()), sizes.data(), 0xff);
+        TenonPosition at = FirstPosition(sizes);
         int64_t i = 0;
         do {
           ASSERT_EQ(std::memcmp(&to[static_cast<size_t>(i * size)], &from[static_cast<size_t>(tenon_position_offset(&at, strides.data()) * size)], static_cast<size_t>(size)), 0);

@@ -4,11 +4,8 @@
 #include <cstring>
 
 #include "backends/cpu/host.h"
+#include "backends/cpu/stream_store.h"
 #include "backends/cpu/targets.h"
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 namespace tenon_cpu {
 namespace {
@@ -54,17 +51,6 @@ void ForEachLine(const Space& space, int operand, int64_t position, int64_t n, V
   }
 }
 
-// A full cache line, past the caches where that is wanted: it would be read only to be overwritten.
-TENON_INLINE void StoreLine(char* to, const void* line, bool stream) {
-#if defined(__SSE2__)
-  if (stream) {
-    for (int k = 0; k < 4; ++k) _mm_stream_si128(reinterpret_cast<__m128i*>(to) + k, _mm_loadu_si128(static_cast<const __m128i*>(line) + k));
-    return;
-  }
-#endif
-  std::memcpy(to, line, 64);
-}
-
 // dst[i * dst_row + j * size] = src[i * size + j * src_row], in squares whose lines stay in the cache.
 template <class T>
 void TransposeTile(char* dst, int64_t dst_row, const char* src, int64_t src_row, int64_t rows, int64_t columns, bool large) {
@@ -86,7 +72,7 @@ void TransposeTile(char* dst, int64_t dst_row, const char* src, int64_t src_row,
         for (int64_t i = 0; i < side; ++i) {
           T line[side];
           for (int64_t j = 0; j < side; ++j) line[j] = square[j][i];
-          if constexpr (sizeof line == 64) StoreLine(to + i * dst_row, line, stream);
+          if (sizeof line == 64 && stream) StreamStore(to + i * dst_row, reinterpret_cast<const char*>(line), 64);
           else std::memcpy(to + i * dst_row, line, sizeof line);
         }
       } else {
@@ -152,7 +138,6 @@ void ScatterBlock(const char* src, const Space& space, int operand, char* base, 
 
 void CopySpace(const Space& space, const char* src, char* dst, int64_t item) {
   constexpr int64_t kGrainBytes = 256 << 10;
-  constexpr int64_t kLargeBytes = 16 << 20;  // what is written will not be found in a cache anyway
   const int axis = DenseSourceAxis(space, item);
   if (axis < 0) {
     const int64_t inner = space.inner();
@@ -173,7 +158,7 @@ void CopySpace(const Space& space, const char* src, char* dst, int64_t item) {
   const int64_t strips = (rows + kStrip - 1) / kStrip;
   const int64_t planes = space.count / (rows * columns);
   const int64_t grain = std::max<int64_t>(1, kGrainBytes / (kStrip * columns * item));
-  const bool large = space.count * item >= kLargeBytes;
+  const bool large = space.count * item >= kStreamBytes;
   ParallelFor(planes * strips, grain, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end; ++at) {
       int64_t plane = at / strips;
@@ -187,9 +172,7 @@ void CopySpace(const Space& space, const char* src, char* dst, int64_t item) {
       }
       TransposeAny(dst + to, space.strides[1][axis], src + from, space.strides[0][last], std::min(kStrip, rows - row), columns, item, large);
     }
-#if defined(__SSE2__)
-    if (large) _mm_sfence();  // before another thread is told
-#endif
+    if (large) StreamFence();
   });
 }
 

@@ -71,6 +71,12 @@ inline std::vector<int64_t> RowMajor(const std::vector<int64_t>& sizes) {
   return strides;
 }
 
+// The first of all positions; sizes.data() of a scalar may be a null pointer, which memcpy does not like.
+inline TenonPosition FirstPosition(const std::vector<int64_t>& sizes) {
+  constexpr int64_t kNone = 0;
+  return tenon_position_first(static_cast<uint32_t>(sizes.size()), sizes.empty() ? &kNone : sizes.data(), 0xff);
+}
+
 inline TenonInstr Instr(uint32_t op, uint32_t dtype, int a = 0, int b = 0, int c = 0, uint64_t imm = 0) {
   return {static_cast<uint16_t>(op), static_cast<uint16_t>(dtype), static_cast<uint16_t>(a), static_cast<uint16_t>(b), static_cast<uint16_t>(c), 0, 0, imm};
 }

@@ -13,7 +13,8 @@
  * Data rules. Fixed-width integers, double and pointers only; little-endian, 64-bit; no implicit
  * padding (checked with -Wpadded). Zero always means "default" or "absent". Structs travel by pointer
  * and begin with their size; a reader takes min(size, its own size) bytes and answers UNSUPPORTED when
- * a byte it does not know is not zero (tenon_struct_ok). TenonTensor, TenonInstr, TenonOperand and
+ * a byte it does not know is not zero (tenon_struct_ok). Function tables are the exception: what a reader does not
+ * know of them it ignores. TenonTensor, TenonInstr, TenonOperand and
  * TenonReducer travel in arrays and have no size: they are frozen with the major version.
  * Units: strides in elements, offsets in bytes. Handles are opaque 64-bit numbers, 0 is none.
  * Strings are UTF-8, NUL-terminated and live as long as the process.
@@ -117,8 +118,8 @@ enum {
  *   CONST   raw bits of dtype in `imm`
  *   INDEX   i64: index_base + sum over axes of position * index_strides
  *   CAST    any to any but complex. Float to int saturates, NaN gives 0; int narrowing wraps; to bool is
- *           (x != 0), so NaN is true
- *   BITCAST between dtypes of one size
+ *           (x != 0), so NaN is true; from f64 or an integer to f16 or bf16 is one rounding
+ *   BITCAST between dtypes of one size, bool excluded
  *   ADD SUB MUL NEG ABS   N; integers wrap, ABS of the least integer is itself
  *   DIV REM   N; integers truncate toward zero, x/0 = 0, x rem 0 = 0, MIN/-1 = MIN, MIN rem -1 = 0;
  *           float REM is C's fmod
@@ -228,7 +229,8 @@ typedef struct TenonProgram {
   uint64_t content_hash;
 } TenonProgram;
 
-/* What a reducer accumulates over the reduced axes. */
+/* What a reducer accumulates over the reduced axes. The value is cast to acc_dtype first; for ARGMIN and ARGMAX acc_dtype
+ * is i64, the result's, and the value is compared in its own dtype. */
 enum {
   TENON_SUM = 1,     /* order of accumulation is free but fixed by the shapes alone */
   TENON_PROD = 2,
@@ -250,7 +252,7 @@ typedef struct TenonReducer {
 /* A map kernel (n_reducers == 0): every output of `program` is written for every element.
  * A reduce kernel: `program` (no outputs) computes the reducers' values for every element; the accumulators
  * become the inputs of `epilogue` (numbered in the order of the reducers, MOMENTS gives three), whose
- * outputs are the kernel's. Both programs share the scalar slots. */
+ * outputs are the kernel's; it is never NULL then and has no INDEX. Both programs share the scalar slots. */
 typedef struct TenonKernelDesc {
   uint32_t size, flags;
   const TenonProgram* program;
@@ -388,6 +390,7 @@ typedef struct TenonCoreOps {
                           uint64_t bytes, TenonError*) TENON_NOEXCEPT;
   TenonStatus (*copy_d2h)(TenonDevice, TenonStream, void* dst, TenonBuffer src, uint64_t src_offset,
                           uint64_t bytes, TenonError*) TENON_NOEXCEPT;
+  /* The two ranges do not overlap. */
   TenonStatus (*copy_d2d)(TenonDevice, TenonStream, TenonBuffer dst, uint64_t dst_offset, TenonBuffer src,
                           uint64_t src_offset, uint64_t bytes, TenonError*) TENON_NOEXCEPT;
   /* Success of kernel_create *is* the answer to "do you support this program?". */
@@ -452,7 +455,7 @@ typedef TenonStatus (*TenonEntryFn)(const TenonHost* host, const TenonBackend** 
 /* Extension "tenon.test" version 1: faults on demand, for tests. NULL functions are fine. */
 typedef struct TenonTestOps {
   uint32_t size, reserved;
-  void (*fail_alloc_after)(TenonDevice, int64_t n) TENON_NOEXCEPT;   /* the n-th next mem_alloc; -1: never */
+  void (*fail_alloc_after)(TenonDevice, int64_t n) TENON_NOEXCEPT; /* the n-th next mem_alloc, once; n < 1: none */
   void (*fail_launch_after)(TenonDevice, int64_t n, int32_t code) TENON_NOEXCEPT; /* late, on its stream */
   void (*set_memory_limit)(TenonDevice, uint64_t bytes) TENON_NOEXCEPT;           /* 0: none */
   void (*counters)(TenonDevice, uint64_t* launches, uint64_t* copies, uint64_t* live_buffers) TENON_NOEXCEPT;

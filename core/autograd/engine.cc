@@ -219,7 +219,9 @@ class Walk {
 
   // In place, as others may hold the leaf's gradient and expect to see it grow.
   static Tensor sum_into(Tensor current, const Tensor& g) {
-    if (current.requires_grad() || current.read_only()) return add(current, g);
+    const bool writable = !current.requires_grad() && !current.read_only() &&
+                          (current.is_contiguous() || !may_self_overlap(current.shape(), current.strides()));
+    if (!writable) return add(current, g);
     add_(current, g);
     return current;
   }

@@ -10,17 +10,20 @@ namespace tenon {
 struct FunctionRecord {
   std::unique_ptr<Function> function;
   OpInfo info;  // with the function's own name
-  std::vector<Dims> output_shapes;
-  std::vector<DType> output_dtypes;
-  std::vector<DeviceState*> output_devices;
+  struct Like {
+    Dims shape;
+    DType dtype;
+    DeviceState* device;
+    explicit Like(const Tensor& t) : shape(t.shape()), dtype(t.dtype()), device(&t.impl()->device()) {}
+  };
+  std::vector<Like> inputs, outputs;
 
   static void vjp(const VjpCall& call) {
     auto& record = call.node.payload_as<FunctionRecord>();
     std::vector<Tensor> gradients;
-    for (size_t j = 0; j < record.output_shapes.size(); ++j) {
-      gradients.push_back(call.gradients[j].defined()
-                              ? call.gradients[j]
-                              : zeros(record.output_shapes[j], record.output_dtypes[j], Device(*record.output_devices[j])));
+    for (size_t j = 0; j < record.outputs.size(); ++j) {
+      const Like& y = record.outputs[j];
+      gradients.push_back(call.gradients[j].defined() ? call.gradients[j] : zeros(y.shape, y.dtype, Device(*y.device)));
     }
     Function& f = *record.function;
     std::vector<Tensor> unpacked;
@@ -38,7 +41,16 @@ struct FunctionRecord {
       fail(ErrorCode::kAutograd, f.name(), "backward returned ", static_cast<int64_t>(results.size()), " gradients for ",
            call.node.n_inputs, " inputs; return an undefined tensor where there is none");
     }
-    for (size_t i = 0; i < results.size(); ++i) call.results[i] = std::move(results[i]);
+    for (size_t i = 0; i < results.size(); ++i) {
+      const Tensor& g = results[i];
+      const Like& x = record.inputs[i];
+      if (g.defined() && call.node.wants(static_cast<int>(i)) &&
+          (Dims(g.shape()) != x.shape || g.dtype() != x.dtype || &g.impl()->device() != x.device)) {
+        fail(ErrorCode::kAutograd, f.name(), "backward returned an invalid gradient at index ", static_cast<int64_t>(i), ": ", describe(g),
+             " for an input of ", dtype_name(x.dtype), shape_text(x.shape), " on ", x.device->text);
+      }
+      call.results[i] = std::move(results[i]);
+    }
   }
   static void destroy(void* payload) { static_cast<FunctionRecord*>(payload)->~FunctionRecord(); }
 };
@@ -77,11 +89,8 @@ std::vector<Tensor> apply(std::unique_ptr<Function> function, std::span<const Te
   }
   const std::vector<Tensor> to_save = std::move(f.to_save_);
   auto record = std::make_unique<FunctionRecord>();
-  for (const Tensor& y : outputs) {
-    record->output_shapes.emplace_back(y.shape());
-    record->output_dtypes.push_back(y.dtype());
-    record->output_devices.push_back(&y.impl()->device());
-  }
+  for (const Tensor& x : inputs) record->inputs.emplace_back(x);
+  for (const Tensor& y : outputs) record->outputs.emplace_back(y);
   static constexpr OpInfo kGeneric{"Function", &FunctionRecord::vjp, &FunctionRecord::destroy};
   Node* node = new_node(kGeneric, static_cast<int>(inputs.size()), static_cast<int>(to_save.size()), sizeof(FunctionRecord),
                         static_cast<int>(outputs.size()));

@@ -1,5 +1,5 @@
-// Tells AddressSanitizer which cached host memory nobody may touch, so that use after release is found although the
-// memory never goes back to malloc. Nothing in other builds.
+// Tells AddressSanitizer which cached host memory nobody may touch, so that use after release is
+// found although the memory never goes back to malloc. Nothing in other builds.
 #ifndef TENON_DEVICE_ASAN_H_
 #define TENON_DEVICE_ASAN_H_
 

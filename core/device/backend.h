@@ -1,4 +1,5 @@
-// Backend: a plugin (or built-in) that passed every check, with its tables copied. Inside the device floor.
+// Backend: a plugin (or built-in) that passed every check, with its tables copied. Inside the
+// device floor.
 #ifndef TENON_DEVICE_BACKEND_H_
 #define TENON_DEVICE_BACKEND_H_
 
@@ -16,8 +17,8 @@ namespace tenon {
 
 struct Backend {
   BackendTables tables{};
-  std::string path;               // empty: built in
-  std::string no_device_reason;   // the plugin's own words when it counts 0 devices
+  std::string path;                     // empty: built in
+  std::string no_device_reason;         // the plugin's own words when it counts 0 devices
   std::vector<TenonDeviceProps> props;  // one per device
   struct Slot {
     Once opening;
@@ -28,9 +29,9 @@ struct Backend {
   int device_count() const { return static_cast<int>(props.size()); }
 };
 
-// Calls the entry function and checks all that it hands over (ABI.md's MUSTs on tables, names, limits). Fills the
-// report's versions and, if the backend is refused (nullptr), its reason. `expected_name` is the file's; empty for
-// a built-in. Holds no lock.
+// Calls the entry function and checks all that it hands over (ABI.md's MUSTs on tables, names,
+// limits). Fills the report's versions and, if the backend is refused (nullptr), its reason.
+// `expected_name` is the file's; empty for a built-in. Holds no lock.
 std::unique_ptr<Backend> register_backend(TenonEntryFn entry, std::string_view expected_name,
                                           BackendReport* report);
 
@@ -44,8 +45,8 @@ std::vector<DeviceState*> opened_devices();
 DeviceState* host_device() noexcept;
 
 std::string_view status_name(TenonStatus status);
-[[noreturn, gnu::cold]] void throw_status(DeviceState& device, std::string_view operation, TenonStatus status,
-                                          std::string_view message);
+[[noreturn, gnu::cold]] void throw_status(DeviceState& device, std::string_view operation,
+                                          TenonStatus status, std::string_view message);
 
 }  // namespace tenon
 

@@ -1,7 +1,7 @@
 // The seam where a program's built-in backends meet the registry.
 //
-// //:tenon defines builtin_backends() with the table of entries it links in (the CPU's); a program that wants
-// others, or none, links its own definition instead. No static initialiser is involved.
+// //:tenon defines builtin_backends() with the table of entries it links in (the CPU's); a program
+// that wants others, or none, links its own definition instead. No static initialiser is involved.
 #ifndef TENON_DEVICE_BUILTIN_H_
 #define TENON_DEVICE_BUILTIN_H_
 

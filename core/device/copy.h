@@ -10,12 +10,14 @@
 namespace tenon {
 
 // Reads `bytes` from a device into host memory and waits for them.
-void copy_to_host(StreamState& stream, void* dst, TenonBuffer src, uint64_t src_offset, uint64_t bytes);
+void copy_to_host(StreamState& stream, void* dst, TenonBuffer src, uint64_t src_offset,
+                  uint64_t bytes);
 // Writes host memory to a device. Returns when `src` may be changed or freed.
-void copy_from_host(StreamState& stream, TenonBuffer dst, uint64_t dst_offset, const void* src, uint64_t bytes);
-// Within one device, in stream order; no overlap.
-void copy_on_device(StreamState& stream, TenonBuffer dst, uint64_t dst_offset, TenonBuffer src, uint64_t src_offset,
+void copy_from_host(StreamState& stream, TenonBuffer dst, uint64_t dst_offset, const void* src,
                     uint64_t bytes);
+// Within one device, in stream order; no overlap.
+void copy_on_device(StreamState& stream, TenonBuffer dst, uint64_t dst_offset, TenonBuffer src,
+                    uint64_t src_offset, uint64_t bytes);
 
 }  // namespace tenon
 

@@ -2,18 +2,19 @@
 
 #include <charconv>
 
-#include "tenon/device/backend.h"
+#include "core/device/backend.h"
+#include "core/device/memory_cache.h"
+#include "core/device/plan_cache.h"
+#include "core/device/registry.h"
+#include "core/device/stream_pool.h"
 #include "tenon/device/host_services.h"
-#include "tenon/device/memory_cache.h"
-#include "tenon/device/plan_cache.h"
-#include "tenon/device/registry.h"
-#include "tenon/device/stream_pool.h"
 
 namespace tenon {
 namespace {
 
 [[noreturn, gnu::cold]] void no_device(std::string_view text, std::string_view why) {
-  fail(ErrorCode::kDevice, "Device", "no device '", text, "': ", why, "\n", Registry::global().tried());
+  fail(ErrorCode::kDevice, "Device", "no device '", text, "': ", why, "\n",
+       Registry::global().tried());
 }
 
 // "cuda:1" -> "cuda", 1; "cuda" -> "cuda", 0.
@@ -25,9 +26,12 @@ std::string_view parse(std::string_view text, int* index) {
   if (colon != std::string_view::npos) {
     const std::string_view digits = text.substr(colon + 1);
     const auto end = std::from_chars(digits.data(), digits.data() + digits.size(), *index);
-    good = good && !digits.empty() && end.ec == std::errc() && end.ptr == digits.data() + digits.size() && *index >= 0;
+    good = good && !digits.empty() && end.ec == std::errc() &&
+           end.ptr == digits.data() + digits.size() && *index >= 0;
   }
-  if (!good) fail(ErrorCode::kDevice, "Device", "'", text, "' is not of the form name or name:index (\"cpu\", \"cuda:1\")");
+  if (!good)
+    fail(ErrorCode::kDevice, "Device", "'", text,
+         "' is not of the form name or name:index (\"cpu\", \"cuda:1\")");
   return name;
 }
 
@@ -37,11 +41,13 @@ DeviceState& find_device(std::string_view text) {
   Backend* backend = Registry::global().find(name);
   if (!backend) no_device(text, concat_text("no backend '", name, "' could be loaded"));
   if (backend->device_count() == 0) {
-    no_device(text, concat_text("the backend '", name, "' reports no device: ", backend->no_device_reason));
+    no_device(text, concat_text("the backend '", name,
+                                "' reports no device: ", backend->no_device_reason));
   }
   if (index >= backend->device_count()) {
     fail(ErrorCode::kDevice, "Device", "no device '", text, "': the backend '", name, "' reports ",
-         backend->device_count(), backend->device_count() == 1 ? " device" : " devices", ", numbered from 0");
+         backend->device_count(), backend->device_count() == 1 ? " device" : " devices",
+         ", numbered from 0");
   }
   return open_device(*backend, index);
 }
@@ -95,7 +101,8 @@ DeviceState* host_device() noexcept {
 }
 
 void shutdown() {
-  // Children before parents: kernels and memory (which may wait for events), events and streams, the device.
+  // Children before parents: kernels and memory (which may wait for events), events and streams,
+  // the device.
   for (DeviceState* d : opened_devices()) {
     if (d->unusable.exchange(true)) continue;
     TenonError error = new_error();

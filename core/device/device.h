@@ -1,11 +1,11 @@
 // Device: "cpu", "cuda:1". A backend's name and an index; there is no enum of devices anywhere.
 //
-//   Device d("cuda");            // opens cuda:0; throws kDevice with every plugin tried and why it failed
-//   Device host;                 // cpu:0
-//   for (const BackendReport& r : backend_reports()) ...
+//   Device d("cuda");            // opens cuda:0; throws kDevice with every plugin tried and why it
+//   failed Device host;                 // cpu:0 for (const BackendReport& r : backend_reports())
+//   ...
 //
-// A Device is one pointer to state that lives until the process ends, so it is copied freely and never
-// dangles. Every function here may be called from any thread.
+// A Device is one pointer to state that lives until the process ends, so it is copied freely and
+// never dangles. Every function here may be called from any thread.
 #ifndef TENON_DEVICE_DEVICE_H_
 #define TENON_DEVICE_DEVICE_H_
 
@@ -26,7 +26,8 @@ class Device {
 
   std::string_view backend() const;  // "cuda"
   int index() const;
-  std::string text() const;  // "cpu", "cuda:0": the index is shown unless the backend has one device and is the host
+  std::string text() const;       // "cpu", "cuda:0": the index is shown unless the backend has one
+                                  // device and is the host
   bool host_addressable() const;  // its memory is ordinary memory of this process
   DeviceState& state() const { return *state_; }
 
@@ -38,9 +39,15 @@ class Device {
 
 // What became of one candidate plugin (or built-in backend).
 struct BackendReport {
-  std::string name;    // from the file's name, or the table's
-  std::string path;    // empty for a built-in
-  enum class State { kFound, kLoaded, kRefused, kDisabled, kShadowed } state;  // found: not needed, so not opened yet
+  std::string name;  // from the file's name, or the table's
+  std::string path;  // empty for a built-in
+  enum class State {
+    kFound,
+    kLoaded,
+    kRefused,
+    kDisabled,
+    kShadowed
+  } state;             // found: not needed, so not opened yet
   std::string reason;  // why refused, disabled or shadowed; or why it reports no device
   uint32_t abi_major = 0, abi_minor = 0;
   std::string vendor, version;
@@ -56,14 +63,15 @@ int device_count(std::string_view backend);
 // All devices of all backends, loading every candidate.
 std::vector<Device> devices();
 
-// Loads the plugin in this file (the path must contain '/'); throws kDevice with the reason if it is refused.
+// Loads the plugin in this file (the path must contain '/'); throws kDevice with the reason if it
+// is refused.
 void load_backend(const std::string& path);
 
 // Waits for all work on the device and reports its first error; no-op on a synchronous device.
 void synchronize(Device device);
 
-// Closes every device and calls the backends' shutdown(). Only for programs that want a leak-free exit: all
-// tensors must be gone, and nothing of Tenon may be used afterwards.
+// Closes every device and calls the backends' shutdown(). Only for programs that want a leak-free
+// exit: all tensors must be gone, and nothing of Tenon may be used afterwards.
 void shutdown();
 
 }  // namespace tenon

@@ -1,9 +1,10 @@
-// What the floor itself costs: allocation, launch, waking the pool. The device does next to nothing.
+// What the floor itself costs: allocation, launch, waking the pool. The device does next to
+// nothing.
 #include <benchmark/benchmark.h>
 
-#include "core/device/fake_backend.h"
 #include "tenon/device/builtin.h"
 #include "tenon/device/device.h"
+#include "tenon/device/fake_backend.h"
 #include "tenon/device/memory.h"
 #include "tenon/device/plan.h"
 #include "tenon/device/pool.h"
@@ -14,7 +15,10 @@ namespace {
 
 using Host = testing::Fake<0>;
 
-TenonStatus launch_nothing(TenonDevice, TenonStream, TenonKernel, const TenonLaunch*, TenonError*) noexcept { return TENON_OK; }
+TenonStatus launch_nothing(TenonDevice, TenonStream, TenonKernel, const TenonLaunch*,
+                           TenonError*) noexcept {
+  return TENON_OK;
+}
 
 }  // namespace
 
@@ -22,7 +26,9 @@ std::span<const TenonEntryFn> builtin_backends() {
   static const TenonEntryFn entries[] = {Host::entry};
   Host::settings().name = "cpu";
   Host::settings().host_addressable = true;
-  Host::settings().spoil = [](TenonBackend*, TenonCoreOps* core, TenonStreamOps*) { core->kernel_launch = launch_nothing; };
+  Host::settings().spoil = [](TenonBackend*, TenonCoreOps* core, TenonStreamOps*) {
+    core->kernel_launch = launch_nothing;
+  };
   return entries;
 }
 
@@ -78,7 +84,8 @@ BENCHMARK(BM_DeviceByName);
 void BM_ParallelFor(benchmark::State& state) {
   set_num_threads(static_cast<int>(state.range(0)));
   for (auto _ : state) {
-    parallel_for(2, 1, [](void*, int64_t b, int64_t) { benchmark::DoNotOptimize(b); }, nullptr);
+    parallel_for(
+        2, 1, [](void*, int64_t b, int64_t) { benchmark::DoNotOptimize(b); }, nullptr);
   }
 }
 BENCHMARK(BM_ParallelFor)->Arg(1)->Arg(2)->UseRealTime();

@@ -1,7 +1,9 @@
-// DeviceState: what core knows of one open device. For the floors above; not part of the public API.
+// DeviceState: what core knows of one open device. For the floors above; not part of the public
+// API.
 //
-// Created once per device, on first use, and leaked on purpose, so that nothing needs to be destroyed in order
-// at exit. The function tables are core's own copies, zero-filled where the plugin's were shorter.
+// Created once per device, on first use, and leaked on purpose, so that nothing needs to be
+// destroyed in order at exit. The function tables are core's own copies, zero-filled where the
+// plugin's were shorter.
 #ifndef TENON_DEVICE_DEVICE_STATE_H_
 #define TENON_DEVICE_DEVICE_STATE_H_
 
@@ -16,10 +18,10 @@
 
 namespace tenon {
 
-class MemoryCache;   // memory.h
-class StreamState;   // stream.h
-class PlanCache;     // plan_cache.h
-class StreamPool;    // stream_pool.h
+class MemoryCache;  // memory.h
+class StreamState;  // stream.h
+class PlanCache;    // plan_cache.h
+class StreamPool;   // stream_pool.h
 
 struct BackendTables {
   std::string name, vendor, version;
@@ -35,15 +37,15 @@ struct BackendTables {
 struct DeviceState {
   const BackendTables* tables;
   TenonDevice handle;
-  int index;          // of the device in its backend
-  uint32_t ordinal;   // of the device in this process: 0 for the first opened one; below kMaxDevices
+  int index;         // of the device in its backend
+  uint32_t ordinal;  // of the device in this process: 0 for the first opened one; below kMaxDevices
   bool host_addressable;
-  bool synchronous;   // no streams group
-  bool serialize;     // take `mutex` around every call
+  bool synchronous;                   // no streams group
+  bool serialize;                     // take `mutex` around every call
   std::atomic<bool> unusable{false};  // opened before fork, or lost: see check_usable()
   std::atomic<bool> lost{false};      // why it is unusable
   TenonDeviceProps props;
-  std::string text;   // "cuda:0"
+  std::string text;  // "cuda:0"
   std::mutex mutex;
   MemoryCache* memory;
   StreamState* default_stream;
@@ -57,7 +59,8 @@ inline constexpr uint32_t kMaxDevices = 64;
 // Holds the device's mutex if its backend asked for serialised calls.
 class CallGuard {
  public:
-  explicit CallGuard(DeviceState& d) : mutex_(__builtin_expect(d.serialize, 0) ? &d.mutex : nullptr) {
+  explicit CallGuard(DeviceState& d)
+      : mutex_(__builtin_expect(d.serialize, 0) ? &d.mutex : nullptr) {
     if (mutex_) mutex_->lock();
   }
   ~CallGuard() {
@@ -79,10 +82,10 @@ inline TenonError new_error() {
   return e;
 }
 
-// Throws tenon::Error for a status other than OK: names the operation, device, code and the plugin's message.
-// DEVICE_LOST marks the device unusable.
-[[noreturn, gnu::cold]] void throw_status(DeviceState& device, std::string_view operation, TenonStatus status,
-                                          const TenonError& error);
+// Throws tenon::Error for a status other than OK: names the operation, device, code and the
+// plugin's message. DEVICE_LOST marks the device unusable.
+[[noreturn, gnu::cold]] void throw_status(DeviceState& device, std::string_view operation,
+                                          TenonStatus status, const TenonError& error);
 
 // Throws if the device was opened before a fork or is lost.
 void check_usable(DeviceState& device, std::string_view operation);

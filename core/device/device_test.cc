@@ -1,5 +1,5 @@
-// Proves what users of devices see: names, errors that list what was tried, properties, host services; and that
-// devices open once although many threads ask.
+// Proves what users of devices see: names, errors that list what was tried, properties, host
+// services; and that devices open once although many threads ask.
 #include "tenon/device/device.h"
 
 #include <gtest/gtest.h>
@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <thread>
 
-#include "core/device/fake_backend.h"
 #include "tenon/device/builtin.h"
+#include "tenon/device/fake_backend.h"
 #include "tenon/device/host_services.h"
 #include "tenon/device/memory.h"
 #include "tenon/device/plan.h"
@@ -37,7 +37,8 @@ std::span<const TenonEntryFn> builtin_backends() {
 
 namespace {
 
-#define EXPECT_HAS(text, piece) EXPECT_NE(std::string(text).find(piece), std::string::npos) << (text)
+#define EXPECT_HAS(text, piece) \
+  EXPECT_NE(std::string(text).find(piece), std::string::npos) << (text)
 
 std::string refusal(std::string_view text) {
   try {
@@ -65,10 +66,12 @@ TEST(Device, IsANameAndAnIndex) {
 }
 
 TEST(Device, SaysWhatIsWrongWithAName) {
-  for (const char* bad : {"", ":", ":1", "pair:", "pair:x", "pair:1x", "pair:-1", "pair:99999999999999"}) {
+  for (const char* bad :
+       {"", ":", ":1", "pair:", "pair:x", "pair:1x", "pair:-1", "pair:99999999999999"}) {
     EXPECT_HAS(refusal(bad), "is not of the form name or name:index") << bad;
   }
-  EXPECT_HAS(refusal("pair:2"), "no device 'pair:2': the backend 'pair' reports 2 devices, numbered from 0");
+  EXPECT_HAS(refusal("pair:2"),
+             "no device 'pair:2': the backend 'pair' reports 2 devices, numbered from 0");
   const std::string unknown = refusal("foo:3");
   EXPECT_HAS(unknown, "Device: no device 'foo:3': no backend 'foo' could be loaded");
   EXPECT_HAS(unknown, "tried:\n  cpu: built in: loaded, 1 device");
@@ -76,7 +79,8 @@ TEST(Device, SaysWhatIsWrongWithAName) {
 }
 
 TEST(Device, WithoutAnyCarriesThePluginsReason) {
-  EXPECT_HAS(refusal("cuda"), "no device 'cuda': the backend 'cuda' reports no device: libcuda.so.1 was not found");
+  EXPECT_HAS(refusal("cuda"),
+             "no device 'cuda': the backend 'cuda' reports no device: libcuda.so.1 was not found");
   EXPECT_EQ(device_count("cuda"), 0);
   EXPECT_EQ(device_count("pair"), 2);
   EXPECT_EQ(device_count("foo"), 0);
@@ -115,7 +119,9 @@ TEST(HostServices, AreAllThere) {
   EXPECT_EQ(reinterpret_cast<uintptr_t>(p) % 256, 0u);
   host->host_free(host->ctx, p);
   host->host_free(host->ctx, nullptr);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they abort instead
   EXPECT_EQ(host->host_alloc(host->ctx, uint64_t{1} << 62, 64), nullptr);
+#endif
   EXPECT_GE(host->num_threads(host->ctx), 1);
   setenv("TENON_MY_OPTION", "yes", 1);
   EXPECT_STREQ(host->option(host->ctx, "my_option"), "yes");
@@ -123,7 +129,9 @@ TEST(HostServices, AreAllThere) {
   EXPECT_EQ(host->option(host->ctx, ""), nullptr);
   EXPECT_EQ(host->option(host->ctx, std::string(500, 'x').c_str()), nullptr);
   int64_t total = 0;
-  host->parallel_for(host->ctx, 10, 100, [](void* arg, int64_t b, int64_t e) { *static_cast<int64_t*>(arg) += e - b; }, &total);
+  host->parallel_for(
+      host->ctx, 10, 100,
+      [](void* arg, int64_t b, int64_t e) { *static_cast<int64_t*>(arg) += e - b; }, &total);
   EXPECT_EQ(total, 10);
 }
 
@@ -139,7 +147,8 @@ TEST(HostServices, LogShowsWarningsByDefault) {
   EXPECT_HAS(text, "tenon warning: loud\n");
 }
 
-// In whatever order a program lets go, nothing is used after it is gone: handles keep streams, states stay.
+// In whatever order a program lets go, nothing is used after it is gone: handles keep streams,
+// states stay.
 TEST(Lifetime, WorstOrder) {
   const Device d("pair");
   Memory memory;
@@ -160,7 +169,8 @@ TEST(Lifetime, WorstOrder) {
   EXPECT_EQ(memory_stats(d).in_use, 0u);
 }
 
-// Last: nothing may be used afterwards. The static below is destroyed after main, when the devices are closed.
+// Last: nothing may be used afterwards. The static below is destroyed after main, when the devices
+// are closed.
 struct AtExit {
   Memory memory;
   Event event;

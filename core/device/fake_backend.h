@@ -1,9 +1,9 @@
-// A backend for the tests of this floor, with every knob they need. Fake<0>::entry, Fake<1>::entry ... are backends
-// of their own.
+// A backend for the tests of this floor, with every knob they need. Fake<0>::entry, Fake<1>::entry
+// ... are backends of their own.
 //
-// Asynchronous ones are lazy: work waits in its stream until somebody waits for the stream or an event behind it, so
-// what must not depend on the moment is seen without any luck. Memory that is not the host's is reached through
-// handles that are the complement of an address.
+// Asynchronous ones are lazy: work waits in its stream until somebody waits for the stream or an
+// event behind it, so what must not depend on the moment is seen without any luck. Memory that is
+// not the host's is reached through handles that are the complement of an address.
 #ifndef TENON_DEVICE_FAKE_BACKEND_H_
 #define TENON_DEVICE_FAKE_BACKEND_H_
 
@@ -44,10 +44,11 @@ struct FakeSettings {
 };
 
 struct FakeCounters {
-  std::atomic<int> entries{0}, opened{0}, closed{0}, allocs{0}, frees{0}, kernels{0}, launches{0}, copies{0}, dry_runs{0};
+  std::atomic<int> entries{0}, opened{0}, closed{0}, allocs{0}, frees{0}, kernels{0}, launches{0},
+      copies{0}, dry_runs{0};
   std::atomic<int64_t> live_bytes{0}, limit{INT64_MAX};
-  std::atomic<int> unsupported_launches{0};       // this many next launches are refused
-  std::atomic<int> failing_launches{0};           // this many next launches fail when they run
+  std::atomic<int> unsupported_launches{0};  // this many next launches are refused
+  std::atomic<int> failing_launches{0};      // this many next launches fail when they run
   std::atomic<bool> lost{false};
   std::atomic<void (*)()> in_alloc{nullptr}, in_open{nullptr};  // called there
 };
@@ -64,34 +65,52 @@ class Fake {
     return c;
   }
 
-  static TenonStatus entry(const TenonHost* given, const TenonBackend** out, TenonError* error) {
+  static TenonStatus entry(const TenonHost* given, const TenonBackend** out,
+                           TenonError* error) noexcept {
     ++counters().entries;
     static const TenonHost* host = nullptr;
     const FakeSettings& s = settings();
     const TenonStatus status = tenon_keep_host(&host, given, s.name, error);
     if (status != TENON_OK) return status;
-    // What a FORK_SAFE backend owes. (A recursive mutex knows its thread, which is another one in the child.)
-    static const int fork_handlers = pthread_atfork([] { mutex().lock(); }, [] { mutex().unlock(); },
-                                                    [] { new (&mutex()) std::recursive_mutex; });
+    // What a FORK_SAFE backend owes. (A recursive mutex knows its thread, which is another one in
+    // the child.)
+    static const int fork_handlers =
+        pthread_atfork([] { mutex().lock(); }, [] { mutex().unlock(); },
+                       [] { new (&mutex()) std::recursive_mutex; });
     (void)fork_handlers;
     static TenonCoreOps core;
     static TenonStreamOps streams;
     static TenonMemOps memory;
     static TenonTensorOps tensor;
     static TenonBackend backend;
-    core = {sizeof core, 0, device_count, device_props, device_open, device_close, mem_alloc, mem_free, copy_h2d, copy_d2h,
-            copy_d2d, nullptr, nullptr, nullptr};
+    core = {sizeof core, 0,        device_count, device_props, device_open, device_close, mem_alloc,
+            mem_free,    copy_h2d, copy_d2h,     copy_d2d,     nullptr,     nullptr,      nullptr};
     if (s.compute) {
       core.kernel_create = kernel_create;
       core.kernel_destroy = kernel_destroy;
       core.kernel_launch = kernel_launch;
     }
-    streams = {sizeof streams, 0, stream_create, stream_destroy, stream_sync, stream_query, event_create,
-               event_destroy, event_record, event_wait, event_sync, event_query};
+    streams = {sizeof streams, 0,
+               stream_create,  stream_destroy,
+               stream_sync,    stream_query,
+               event_create,   event_destroy,
+               event_record,   event_wait,
+               event_sync,     event_query};
     memory = {sizeof memory, 0, mem_info};
     tensor = {sizeof tensor, 0, matmul, gather, nullptr};
-    backend = {sizeof backend, TENON_ABI_MAJOR, TENON_ABI_MINOR, s.flags, s.name, "tests", "1.2", &core,
-               s.asynchronous ? &streams : nullptr, &memory, s.typed ? &tensor : nullptr, nullptr, nullptr};
+    backend = {sizeof backend,
+               TENON_ABI_MAJOR,
+               TENON_ABI_MINOR,
+               s.flags,
+               s.name,
+               "tests",
+               "1.2",
+               &core,
+               s.asynchronous ? &streams : nullptr,
+               &memory,
+               s.typed ? &tensor : nullptr,
+               nullptr,
+               nullptr};
     if (s.spoil) s.spoil(&backend, &core, &streams);
     *out = &backend;
     return TENON_OK;
@@ -129,7 +148,8 @@ class Fake {
       s.work[next]();
     }
   }
-  static TenonStatus enqueue(TenonStream number, std::function<void(Stream&)> work, TenonError* error) {
+  static TenonStatus enqueue(TenonStream number, std::function<void(Stream&)> work,
+                             TenonError* error) {
     if (counters().lost) return tenon_fail(error, TENON_DEVICE_LOST, "the fake is gone");
     std::lock_guard<std::recursive_mutex> lock(mutex());
     Stream& s = streams_map()[number];
@@ -173,11 +193,13 @@ class Fake {
   }
   static void device_close(TenonDevice) noexcept { ++counters().closed; }
 
-  static TenonStatus mem_alloc(TenonDevice, uint64_t bytes, TenonBuffer* buffer, TenonError* error) noexcept {
+  static TenonStatus mem_alloc(TenonDevice, uint64_t bytes, TenonBuffer* buffer,
+                               TenonError* error) noexcept {
     if (auto hook = counters().in_alloc.load()) hook();
     const auto size = static_cast<int64_t>(bytes);
     if (counters().live_bytes + size > counters().limit) {
-      return tenon_fail(error, TENON_OUT_OF_MEMORY, "the fake has no room for %lld bytes", static_cast<long long>(bytes));
+      return tenon_fail(error, TENON_OUT_OF_MEMORY, "the fake has no room for %lld bytes",
+                        static_cast<long long>(bytes));
     }
     const size_t align = std::max<size_t>(64, settings().min_alignment);
     char* p = static_cast<char*>(aligned_alloc(align, (bytes + align - 1) / align * align));
@@ -186,12 +208,14 @@ class Fake {
     counters().live_bytes += size;
     std::lock_guard<std::recursive_mutex> lock(mutex());
     sizes()[p] = size;
-    *buffer = settings().host_addressable ? reinterpret_cast<uint64_t>(p) : ~reinterpret_cast<uint64_t>(p);
+    *buffer = settings().host_addressable ? reinterpret_cast<uint64_t>(p)
+                                          : ~reinterpret_cast<uint64_t>(p);
     return TENON_OK;
   }
+  // Never destroyed: it is how a leak checker finds memory whose handles are no addresses.
   static std::map<void*, int64_t>& sizes() {
-    static std::map<void*, int64_t> m;
-    return m;
+    static auto* m = new std::map<void*, int64_t>();
+    return *m;
   }
   static void mem_free(TenonDevice, TenonBuffer buffer) noexcept {
     std::lock_guard<std::recursive_mutex> lock(mutex());
@@ -200,32 +224,41 @@ class Fake {
     sizes().erase(address(buffer));
     free(address(buffer));
   }
-  static TenonStatus mem_info(TenonDevice, uint64_t* free_bytes, uint64_t* total, TenonError*) noexcept {
+  static TenonStatus mem_info(TenonDevice, uint64_t* free_bytes, uint64_t* total,
+                              TenonError*) noexcept {
     *total = 1 << 30;
     *free_bytes = 1 << 20;
     return TENON_OK;
   }
 
-  static TenonStatus copy_h2d(TenonDevice, TenonStream s, TenonBuffer dst, uint64_t offset, const void* src, uint64_t n,
+  static TenonStatus copy_h2d(TenonDevice, TenonStream s, TenonBuffer dst, uint64_t offset,
+                              const void* src, uint64_t n, TenonError* error) noexcept {
+    ++counters().copies;
+    return enqueue(
+        s, [=](Stream&) { memcpy(static_cast<char*>(address(dst)) + offset, src, n); }, error);
+  }
+  static TenonStatus copy_d2h(TenonDevice, TenonStream s, void* dst, TenonBuffer src,
+                              uint64_t offset, uint64_t n, TenonError* error) noexcept {
+    ++counters().copies;
+    return enqueue(
+        s, [=](Stream&) { memcpy(dst, static_cast<char*>(address(src)) + offset, n); }, error);
+  }
+  static TenonStatus copy_d2d(TenonDevice, TenonStream s, TenonBuffer dst, uint64_t to,
+                              TenonBuffer src, uint64_t from, uint64_t n,
                               TenonError* error) noexcept {
     ++counters().copies;
-    return enqueue(s, [=](Stream&) { memcpy(static_cast<char*>(address(dst)) + offset, src, n); }, error);
-  }
-  static TenonStatus copy_d2h(TenonDevice, TenonStream s, void* dst, TenonBuffer src, uint64_t offset, uint64_t n,
-                              TenonError* error) noexcept {
-    ++counters().copies;
-    return enqueue(s, [=](Stream&) { memcpy(dst, static_cast<char*>(address(src)) + offset, n); }, error);
-  }
-  static TenonStatus copy_d2d(TenonDevice, TenonStream s, TenonBuffer dst, uint64_t to, TenonBuffer src, uint64_t from,
-                              uint64_t n, TenonError* error) noexcept {
-    ++counters().copies;
-    return enqueue(s, [=](Stream&) {
-      memcpy(static_cast<char*>(address(dst)) + to, static_cast<char*>(address(src)) + from, n);
-    }, error);
+    return enqueue(
+        s,
+        [=](Stream&) {
+          memcpy(static_cast<char*>(address(dst)) + to, static_cast<char*>(address(src)) + from, n);
+        },
+        error);
   }
 
-  static TenonStatus kernel_create(TenonDevice, const TenonKernelDesc* desc, TenonKernel* kernel, TenonError* error) noexcept {
-    if (settings().refuse && settings().refuse(*desc)) return tenon_fail(error, TENON_UNSUPPORTED, "the fake does not like it");
+  static TenonStatus kernel_create(TenonDevice, const TenonKernelDesc* desc, TenonKernel* kernel,
+                                   TenonError* error) noexcept {
+    if (settings().refuse && settings().refuse(*desc))
+      return tenon_fail(error, TENON_UNSUPPORTED, "the fake does not like it");
     ++counters().kernels;
     return tenon_interpreter_create(desc, kernel, error);
   }
@@ -239,65 +272,84 @@ class Fake {
     }
     return left > 0;
   }
-  static TenonStatus kernel_launch(TenonDevice, TenonStream stream, TenonKernel kernel, const TenonLaunch* launch,
-                                   TenonError* error) noexcept {
-    if (take(counters().unsupported_launches)) return tenon_fail(error, TENON_UNSUPPORTED, "not today");
+  static TenonStatus kernel_launch(TenonDevice, TenonStream stream, TenonKernel kernel,
+                                   const TenonLaunch* launch, TenonError* error) noexcept {
+    if (take(counters().unsupported_launches))
+      return tenon_fail(error, TENON_UNSUPPORTED, "not today");
     ++counters().launches;
     const bool fails = take(counters().failing_launches);
     std::vector<TenonOperand> operands(launch->operands, launch->operands + launch->n_operands);
     std::vector<uint64_t> scalars(launch->scalars, launch->scalars + launch->n_scalars);
     TenonLaunch copy = *launch;
-    return enqueue(stream, [=](Stream& s) mutable {
-      copy.operands = operands.data();
-      copy.scalars = scalars.data();
-      TenonError ignored{};
-      if (fails || tenon_interpreter_launch(kernel, &copy, address, &ignored) != TENON_OK) s.failed = true;
-    }, error);
+    return enqueue(
+        stream,
+        [=](Stream& s) mutable {
+          copy.operands = operands.data();
+          copy.scalars = scalars.data();
+          TenonError ignored{};
+          if (fails || tenon_interpreter_launch(kernel, &copy, address, &ignored) != TENON_OK)
+            s.failed = true;
+        },
+        error);
   }
 
   // c = a @ b, rank 2, f32; needs a workspace of 128 bytes to be ready.
-  static TenonStatus matmul(TenonDevice, TenonStream stream, const TenonMatmulArgs* args, TenonCall* call,
-                            TenonError* error) noexcept {
-    if (args->a.rank != 2 || args->a.dtype != TENON_F32) return tenon_fail(error, TENON_UNSUPPORTED, "only f32 of rank 2");
+  static TenonStatus matmul(TenonDevice, TenonStream stream, const TenonMatmulArgs* args,
+                            TenonCall* call, TenonError* error) noexcept {
+    if (args->a.rank != 2 || args->a.dtype != TENON_F32)
+      return tenon_fail(error, TENON_UNSUPPORTED, "only f32 of rank 2");
     if (call->flags & TENON_CALL_DRY_RUN) {
       ++counters().dry_runs;
       call->workspace_bytes = settings().host_addressable ? 0 : 128;
       return TENON_OK;
     }
-    if (!settings().host_addressable && call->workspace_bytes < 128) return tenon_fail(error, TENON_INVALID_ARGUMENT, "no workspace");
+    if (!settings().host_addressable && call->workspace_bytes < 128)
+      return tenon_fail(error, TENON_INVALID_ARGUMENT, "no workspace");
     const TenonMatmulArgs a = *args;
-    return enqueue(stream, [a](Stream&) {
-      const auto at = [](const TenonTensor& t, int64_t i, int64_t j) {
-        return reinterpret_cast<float*>(static_cast<char*>(address(t.buffer)) + t.offset) + i * t.strides[0] + j * t.strides[1];
-      };
-      for (int64_t i = 0; i < a.c.sizes[0]; ++i) {
-        for (int64_t j = 0; j < a.c.sizes[1]; ++j) {
-          float sum = 0;
-          for (int64_t k = 0; k < a.a.sizes[1]; ++k) sum += *at(a.a, i, k) * *at(a.b, k, j);
-          *at(a.c, i, j) = sum;
-        }
-      }
-    }, error);
+    return enqueue(
+        stream,
+        [a](Stream&) {
+          const auto at = [](const TenonTensor& t, int64_t i, int64_t j) {
+            return reinterpret_cast<float*>(static_cast<char*>(address(t.buffer)) + t.offset) +
+                   i * t.strides[0] + j * t.strides[1];
+          };
+          for (int64_t i = 0; i < a.c.sizes[0]; ++i) {
+            for (int64_t j = 0; j < a.c.sizes[1]; ++j) {
+              float sum = 0;
+              for (int64_t k = 0; k < a.a.sizes[1]; ++k) sum += *at(a.a, i, k) * *at(a.b, k, j);
+              *at(a.c, i, j) = sum;
+            }
+          }
+        },
+        error);
   }
   // Rows of rank 1, f32 by i64.
-  static TenonStatus gather(TenonDevice, TenonStream stream, const TenonIndexArgs* args, TenonCall* call, TenonError* error) noexcept {
+  static TenonStatus gather(TenonDevice, TenonStream stream, const TenonIndexArgs* args,
+                            TenonCall* call, TenonError* error) noexcept {
     if (call->flags & TENON_CALL_DRY_RUN) return TENON_OK;
     const TenonIndexArgs a = *args;
-    return enqueue(stream, [a](Stream&) {
-      const auto start = [](const TenonTensor& t) { return static_cast<char*>(address(t.buffer)) + t.offset; };
-      for (int64_t i = 0; i < a.index.sizes[0]; ++i) {
-        int64_t j = reinterpret_cast<int64_t*>(start(a.index))[i * a.index.strides[0]];
-        if (j < 0 || j >= a.src.sizes[0]) {
-          const int64_t flag = i + 1;
-          memcpy(static_cast<char*>(address(a.out_of_range)) + a.out_of_range_offset, &flag, 8);
-          j = 0;
-        }
-        reinterpret_cast<float*>(start(a.dst))[i * a.dst.strides[0]] = reinterpret_cast<float*>(start(a.src))[j * a.src.strides[0]];
-      }
-    }, error);
+    return enqueue(
+        stream,
+        [a](Stream&) {
+          const auto start = [](const TenonTensor& t) {
+            return static_cast<char*>(address(t.buffer)) + t.offset;
+          };
+          for (int64_t i = 0; i < a.index.sizes[0]; ++i) {
+            int64_t j = reinterpret_cast<int64_t*>(start(a.index))[i * a.index.strides[0]];
+            if (j < 0 || j >= a.src.sizes[0]) {
+              const int64_t flag = i + 1;
+              memcpy(static_cast<char*>(address(a.out_of_range)) + a.out_of_range_offset, &flag, 8);
+              j = 0;
+            }
+            reinterpret_cast<float*>(start(a.dst))[i * a.dst.strides[0]] =
+                reinterpret_cast<float*>(start(a.src))[j * a.src.strides[0]];
+          }
+        },
+        error);
   }
 
-  static TenonStatus stream_create(TenonDevice, int32_t, TenonStream* stream, TenonError*) noexcept {
+  static TenonStatus stream_create(TenonDevice, int32_t, TenonStream* stream,
+                                   TenonError*) noexcept {
     static std::atomic<uint64_t> next{1};
     *stream = next++;
     return TENON_OK;
@@ -324,16 +376,19 @@ class Fake {
     return TENON_OK;
   }
   static void event_destroy(TenonDevice, TenonEvent) noexcept {}
-  static TenonStatus event_record(TenonDevice, TenonStream number, TenonEvent event, TenonError*) noexcept {
+  static TenonStatus event_record(TenonDevice, TenonStream number, TenonEvent event,
+                                  TenonError*) noexcept {
     std::lock_guard<std::recursive_mutex> lock(mutex());
     Stream& s = streams_map()[number];
     event_of(event) = {&s, s.work.size()};
     return TENON_OK;
   }
-  static TenonStatus event_wait(TenonDevice, TenonStream number, TenonEvent event, TenonError* error) noexcept {
+  static TenonStatus event_wait(TenonDevice, TenonStream number, TenonEvent event,
+                                TenonError* error) noexcept {
     std::lock_guard<std::recursive_mutex> lock(mutex());
     const Event e = event_of(event);  // as it is recorded now
-    return enqueue(number, [e](Stream&) { run_until(*e.stream, e.position); }, error);
+    return enqueue(
+        number, [e](Stream&) { run_until(*e.stream, e.position); }, error);
   }
   static TenonStatus event_sync(TenonDevice, TenonEvent event, TenonError* error) noexcept {
     std::lock_guard<std::recursive_mutex> lock(mutex());

@@ -1,4 +1,4 @@
-#include "tenon/device/fallback.h"
+#include "core/device/fallback.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -6,11 +6,11 @@
 #include <map>
 #include <string>
 
-#include "tenon/device/backend.h"
+#include "core/device/backend.h"
+#include "core/device/stream_pool.h"
 #include "tenon/device/copy.h"
 #include "tenon/device/host_services.h"
 #include "tenon/device/plan.h"
-#include "tenon/device/stream_pool.h"
 
 namespace tenon {
 namespace {
@@ -34,7 +34,8 @@ std::vector<FallbackCount> fallback_counts() {
   return result;
 }
 
-DeviceState& begin_fallback(DeviceState& device, std::string_view operation, std::string_view reason) {
+DeviceState& begin_fallback(DeviceState& device, std::string_view operation,
+                            std::string_view reason) {
   DeviceState* host = host_device();
   if (!host || host == &device) {
     fail(ErrorCode::kUnsupported, operation, device.text, " does not support this: ", reason,
@@ -43,7 +44,8 @@ DeviceState& begin_fallback(DeviceState& device, std::string_view operation, std
   const char* policy = getenv("TENON_FALLBACK");
   if (policy && strcmp(policy, "error") == 0) {
     fail(ErrorCode::kUnsupported, operation, device.text, " does not support this (", reason,
-         ") and TENON_FALLBACK=error forbids running it on the host; set TENON_FALLBACK=warn to allow it, or move the "
+         ") and TENON_FALLBACK=error forbids running it on the host; set TENON_FALLBACK=warn to "
+         "allow it, or move the "
          "tensors to cpu");
   }
   uint64_t count;
@@ -52,13 +54,16 @@ DeviceState& begin_fallback(DeviceState& device, std::string_view operation, std
     count = ++counts()[{device.text, std::string(operation)}];
   }
   if (count == 1 && !(policy && strcmp(policy, "silent") == 0)) {
-    log_line(LogLevel::kWarning, concat_text(operation, " on ", device.text, " runs on the host, which copies its operands "
-                                             "there and back (", reason, "); said once; TENON_FALLBACK=silent|error"));
+    log_line(LogLevel::kWarning, concat_text(operation, " on ", device.text,
+                                             " runs on the host, which copies its operands "
+                                             "there and back (",
+                                             reason, "); said once; TENON_FALLBACK=silent|error"));
   }
   return *host;
 }
 
-// ---- copies ------------------------------------------------------------------------------------------
+// ---- copies
+// ------------------------------------------------------------------------------------------
 
 HostCopies::~HostCopies() {
   if (in_flight_) {  // something threw between the copies: they may still be using our memory
@@ -68,8 +73,8 @@ HostCopies::~HostCopies() {
   for (const Piece& p : pieces_) release(p.copy);
 }
 
-void HostCopies::add(TenonBuffer buffer, uint64_t offset, uint32_t item, uint32_t rank, const int64_t* sizes,
-                     const int64_t* strides, bool written) {
+void HostCopies::add(TenonBuffer buffer, uint64_t offset, uint32_t item, uint32_t rank,
+                     const int64_t* sizes, const int64_t* strides, bool written) {
   int64_t low = 0, high = 0;  // elements
   for (uint32_t d = 0; d < rank; ++d) {
     const int64_t span = (sizes[d] - 1) * strides[d];
@@ -85,8 +90,8 @@ void HostCopies::read() {
     pieces_.clear();
     return;
   }
-  // One copy of what overlaps: operands that share memory must go on sharing it, and two that interleave must not
-  // overwrite each other on the way back.
+  // One copy of what overlaps: operands that share memory must go on sharing it, and two that
+  // interleave must not overwrite each other on the way back.
   std::sort(pieces_.begin(), pieces_.end(), [](const Piece& a, const Piece& b) {
     return a.buffer != b.buffer ? a.buffer < b.buffer : a.begin < b.begin;
   });
@@ -105,9 +110,11 @@ void HostCopies::read() {
   in_flight_ = true;
   for (const Piece& p : pieces_) {
     void* to = reinterpret_cast<void*>(p.copy.buffer + p.copy.offset);
-    const TenonStatus status = enqueue(stream_, "copy to host", [&](TenonStream s, TenonError* error) {
-      return device.tables->core.copy_d2h(device.handle, s, to, p.buffer, p.begin, p.end - p.begin, error);
-    });
+    const TenonStatus status =
+        enqueue(stream_, "copy to host", [&](TenonStream s, TenonError* error) {
+          return device.tables->core.copy_d2h(device.handle, s, to, p.buffer, p.begin,
+                                              p.end - p.begin, error);
+        });
     if (status != TENON_OK) throw_status(device, "copy to host", status, "a copy was refused");
   }
   synchronize(stream_, "copy to host");
@@ -130,26 +137,30 @@ void HostCopies::write_back() {
   for (const Piece& p : pieces_) {
     if (!p.written) continue;
     const void* from = reinterpret_cast<const void*>(p.copy.buffer + p.copy.offset);
-    const TenonStatus status = enqueue(stream_, "copy from host", [&](TenonStream s, TenonError* error) {
-      return device.tables->core.copy_h2d(device.handle, s, p.buffer, p.begin, from, p.end - p.begin, error);
-    });
+    const TenonStatus status =
+        enqueue(stream_, "copy from host", [&](TenonStream s, TenonError* error) {
+          return device.tables->core.copy_h2d(device.handle, s, p.buffer, p.begin, from,
+                                              p.end - p.begin, error);
+        });
     if (status != TENON_OK) throw_status(device, "copy from host", status, "a copy was refused");
   }
   synchronize(stream_, "copy from host");  // the copies are released next
   in_flight_ = false;
 }
 
-// ---- kernels -----------------------------------------------------------------------------------------
+// ---- kernels
+// -----------------------------------------------------------------------------------------
 
-void launch_on_host(StreamState& stream, const map::Kernel& kernel, const TenonLaunch& launch, std::string_view reason) {
+void launch_on_host(StreamState& stream, const map::Kernel& kernel, const TenonLaunch& launch,
+                    std::string_view reason) {
   DeviceState& host = begin_fallback(stream.device, kernel.name, reason);
   const Plan& plan = plan_for(host, kernel);
   HostCopies copies(stream, host);
   const size_t n_inputs = kernel.input_count();
   for (uint32_t i = 0; i < launch.n_operands; ++i) {
     const TenonOperand& o = launch.operands[i];
-    copies.add(o.buffer, o.offset, static_cast<uint32_t>(item_size(static_cast<DType>(o.dtype))), launch.rank,
-               launch.sizes, o.strides, i >= n_inputs);
+    copies.add(o.buffer, o.offset, static_cast<uint32_t>(item_size(static_cast<DType>(o.dtype))),
+               launch.rank, launch.sizes, o.strides, i >= n_inputs);
   }
   copies.read();
   std::vector<TenonOperand> operands(launch.operands, launch.operands + launch.n_operands);

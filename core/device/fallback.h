@@ -1,7 +1,8 @@
 // Work that a device cannot do, done by the CPU backend on copies. Inside the device floor.
 //
-// Copied are the bytes that the operands span, overlapping ones as one piece, so that gaps between strided elements
-// keep their value and operands that share memory still do. On a HOST_ADDRESSABLE device nothing is copied.
+// Copied are the bytes that the operands span, overlapping ones as one piece, so that gaps between
+// strided elements keep their value and operands that share memory still do. On a HOST_ADDRESSABLE
+// device nothing is copied.
 #ifndef TENON_DEVICE_FALLBACK_H_
 #define TENON_DEVICE_FALLBACK_H_
 
@@ -17,12 +18,14 @@
 
 namespace tenon {
 
-// Counts one fallback; warns once per device and operation, or throws, as TENON_FALLBACK says. Returns the host.
-// Throws kUnsupported too when there is no other device than the host itself.
-DeviceState& begin_fallback(DeviceState& device, std::string_view operation, std::string_view reason);
+// Counts one fallback; warns once per device and operation, or throws, as TENON_FALLBACK says.
+// Returns the host. Throws kUnsupported too when there is no other device than the host itself.
+DeviceState& begin_fallback(DeviceState& device, std::string_view operation,
+                            std::string_view reason);
 
 // Runs the kernel on the host with the device's operands. Waits for it.
-void launch_on_host(StreamState& stream, const map::Kernel& kernel, const TenonLaunch& launch, std::string_view reason);
+void launch_on_host(StreamState& stream, const map::Kernel& kernel, const TenonLaunch& launch,
+                    std::string_view reason);
 
 // Host copies of the memory that some operands span.
 class HostCopies {

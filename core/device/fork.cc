@@ -1,24 +1,24 @@
-#include "tenon/device/fork.h"
+#include "core/device/fork.h"
 
 #include <pthread.h>
 
 #include <mutex>
 #include <vector>
 
-#include "tenon/device/backend.h"
-#include "tenon/device/fallback.h"
-#include "tenon/device/memory_cache.h"
-#include "tenon/device/plan_cache.h"
-#include "tenon/device/registry.h"
-#include "tenon/device/stream_pool.h"
+#include "core/device/backend.h"
+#include "core/device/fallback.h"
+#include "core/device/memory_cache.h"
+#include "core/device/plan_cache.h"
+#include "core/device/registry.h"
+#include "core/device/stream_pool.h"
 
 namespace tenon {
 namespace {
 
 bool fork_safe(const DeviceState& d) { return (d.tables->flags & TENON_BACKEND_FORK_SAFE) != 0; }
 
-// Locks never nest elsewhere, so any order is right. A device that will be unusable in the child need not wait for
-// the call it may be in.
+// Locks never nest elsewhere, so any order is right. A device that will be unusable in the child
+// need not wait for the call it may be in.
 constinit std::mutex one_fork_at_a_time;  // guards what follows
 constinit std::vector<DeviceState*>* locked = nullptr;
 constinit Registry* locked_registry = nullptr;

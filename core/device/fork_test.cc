@@ -1,6 +1,7 @@
-// Proves what a forked child may use: FORK_SAFE devices that were open, any device that was not; and that others
-// refuse at once instead of hanging. Also while other threads are busy in every lock.
-#include "tenon/device/fork.h"
+// Proves what a forked child may use: FORK_SAFE devices that were open, any device that was not;
+// and that others refuse at once instead of hanging. Also while other threads are busy in every
+// lock.
+#include "core/device/fork.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -8,9 +9,9 @@
 
 #include <thread>
 
-#include "core/device/fake_backend.h"
 #include "tenon/device/builtin.h"
 #include "tenon/device/copy.h"
+#include "tenon/device/fake_backend.h"
 #include "tenon/device/memory.h"
 #include "tenon/device/plan.h"
 #include "tenon/map/builder.h"
@@ -104,8 +105,10 @@ TEST(Fork, OthersRefuseInTheChildAndWorkInTheParent) {
   EXPECT_TRUE(in_child([&] {
     release(m);  // never fails
     return refuses([](Device x) { allocate(x.state(), *x.state().default_stream, 4); }, d) &&
-           refuses([](Device x) { synchronize(x); }, d) && refuses([](Device x) { Stream s(x); }, d) &&
-           refuses([](Device x) { Stream::default_of(x).record(); }, d) && refuses([](Device x) { empty_cache(x); }, d) &&
+           refuses([](Device x) { synchronize(x); }, d) &&
+           refuses([](Device x) { Stream s(x); }, d) &&
+           refuses([](Device x) { Stream::default_of(x).record(); }, d) &&
+           refuses([](Device x) { empty_cache(x); }, d) &&
            refuses([](Device x) { copy_from_host(*x.state().default_stream, 64, 0, "x", 1); }, d) &&
            refuses([](Device x) { works(x); }, d) && works(Device("cpu"));
   }));

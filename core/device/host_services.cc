@@ -72,9 +72,9 @@ const char* host_option(void*, const char* key) noexcept {
   return getenv(name);
 }
 
-constexpr TenonHost kHost = {sizeof(TenonHost), TENON_ABI_MAJOR, TENON_ABI_MINOR, 0, nullptr, host_log,
-                             host_alloc,        host_free,       host_parallel_for, host_num_threads,
-                             host_option};
+constexpr TenonHost kHost = {sizeof(TenonHost), TENON_ABI_MAJOR,  TENON_ABI_MINOR, 0,
+                             nullptr,           host_log,         host_alloc,      host_free,
+                             host_parallel_for, host_num_threads, host_option};
 
 }  // namespace
 

@@ -14,7 +14,8 @@ const TenonHost* host_services();
 
 enum class LogLevel : int32_t { kDebug = 0, kInfo = 1, kWarning = 2, kError = 3 };
 
-// One line to stderr if the level is at least TENON_LOG (debug, info, warn, error, off; default warn). Any thread.
+// One line to stderr if the level is at least TENON_LOG (debug, info, warn, error, off; default
+// warn). Any thread.
 void log_line(LogLevel level, std::string_view message) noexcept;
 
 // One line to stderr whatever TENON_LOG says: for what the user asked to see (TENON_LOADER_LOG).

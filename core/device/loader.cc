@@ -28,7 +28,8 @@ std::vector<std::string> split(const char* text, char separator) {
   std::string_view rest = text;
   for (;;) {
     const size_t end = rest.find(separator);
-    if (end != 0 && !rest.empty()) pieces.emplace_back(rest.substr(0, end));  // empty elements are ignored
+    if (end != 0 && !rest.empty())
+      pieces.emplace_back(rest.substr(0, end));  // empty elements are ignored
     if (end == std::string_view::npos) return pieces;
     rest.remove_prefix(end + 1);
   }
@@ -48,11 +49,13 @@ std::string directory_of(const std::string& path) {
   return slash == std::string::npos ? "" : slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// The directory of the program or shared object that this function is in; empty if the system does not say.
+// The directory of the program or shared object that this function is in; empty if the system does
+// not say.
 std::string own_directory() {
   Dl_info info;
   link_map* map = nullptr;
-  if (!dladdr1(reinterpret_cast<void*>(&own_directory), &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP) ||
+  if (!dladdr1(reinterpret_cast<void*>(&own_directory), &info, reinterpret_cast<void**>(&map),
+               RTLD_DL_LINKMAP) ||
       !map) {
     return "";
   }
@@ -73,8 +76,9 @@ std::string version_only_message(void* handle) {
     char symbol[] = "tenon_backend_entry_v0";
     symbol[sizeof symbol - 2] = static_cast<char>('0' + major);
     if (!dlsym(handle, symbol)) continue;
-    return concat_text("needs ABI ", major, ", this Tenon provides ABI ", TENON_ABI_MAJOR, ".", TENON_ABI_MINOR,
-                       "; rebuild the plugin with tenon_backend.h ", TENON_ABI_MAJOR, ".x or upgrade Tenon");
+    return concat_text("needs ABI ", major, ", this Tenon provides ABI ", TENON_ABI_MAJOR, ".",
+                       TENON_ABI_MINOR, "; rebuild the plugin with tenon_backend.h ",
+                       TENON_ABI_MAJOR, ".x or upgrade Tenon");
   }
   return concat_text("does not export ", TENON_ENTRY_SYMBOL, ": it is no Tenon backend");
 }
@@ -93,7 +97,8 @@ LoaderSettings settings_from_environment() {
     if (directory[0] == '/') {
       s.directories.push_back(directory);
     } else {
-      log_line(LogLevel::kWarning, concat_text("TENON_BACKEND_PATH: '", directory, "' is not absolute and is ignored"));
+      log_line(LogLevel::kWarning,
+               concat_text("TENON_BACKEND_PATH: '", directory, "' is not absolute and is ignored"));
     }
   }
   for (const std::string& item : split(secure_getenv("TENON_BACKEND_OVERRIDE"), ',')) {
@@ -101,11 +106,12 @@ LoaderSettings settings_from_environment() {
     if (equals != std::string::npos && equals > 0 && item[equals + 1] == '/') {
       s.overrides.emplace_back(item.substr(0, equals), item.substr(equals + 1));
     } else {
-      log_line(LogLevel::kWarning,
-               concat_text("TENON_BACKEND_OVERRIDE: '", item, "' is not <name>=/absolute/path and is ignored"));
+      log_line(LogLevel::kWarning, concat_text("TENON_BACKEND_OVERRIDE: '", item,
+                                               "' is not <name>=/absolute/path and is ignored"));
     }
   }
-  if (std::string own = own_directory(); !own.empty()) s.directories.push_back(own + "/tenon/backends");
+  if (std::string own = own_directory(); !own.empty())
+    s.directories.push_back(own + "/tenon/backends");
 #ifdef TENON_BACKEND_DIR
   s.directories.emplace_back(TENON_BACKEND_DIR);
 #endif
@@ -114,7 +120,8 @@ LoaderSettings settings_from_environment() {
 
 std::string backend_name_of_file(std::string_view path) {
   const std::string_view file = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
-  if (file.size() <= kPrefix.size() + kSuffix.size() || !file.starts_with(kPrefix) || !file.ends_with(kSuffix)) {
+  if (file.size() <= kPrefix.size() + kSuffix.size() || !file.starts_with(kPrefix) ||
+      !file.ends_with(kSuffix)) {
     return "";
   }
   return std::string(file.substr(kPrefix.size(), file.size() - kPrefix.size() - kSuffix.size()));
@@ -125,7 +132,8 @@ std::vector<std::string> list_candidates(const std::string& directory) {
   DIR* stream = opendir(directory.c_str());
   if (!stream) return paths;
   while (const dirent* entry = readdir(stream)) {
-    if (!backend_name_of_file(entry->d_name).empty()) paths.push_back(directory + "/" + entry->d_name);
+    if (!backend_name_of_file(entry->d_name).empty())
+      paths.push_back(directory + "/" + entry->d_name);
   }
   closedir(stream);
   std::sort(paths.begin(), paths.end());
@@ -145,16 +153,20 @@ std::string inspect_file(const std::string& path, bool strict, PluginFile* file)
     if (!who) return "";
     std::string text = concat_text(what, " may be written to by ", who);
     if (strict) return text + ", which strict loading forbids; chmod go-w it";
-    log_line(LogLevel::kWarning, concat_text(path, ": ", text, "; TENON_STRICT_LOAD=1 would refuse it"));
+    log_line(LogLevel::kWarning,
+             concat_text(path, ": ", text, "; TENON_STRICT_LOAD=1 would refuse it"));
     return "";
   };
   if (std::string bad = check("the file", about.st_mode); !bad.empty()) return bad;
   // Where the name was found, and where the file lies, if that is elsewhere.
   std::vector<std::string> directories = {directory_of(path)};
-  if (std::string real = directory_of(file->real_path); real != directories[0]) directories.push_back(real);
+  if (std::string real = directory_of(file->real_path); real != directories[0])
+    directories.push_back(real);
   for (const std::string& directory : directories) {
     if (stat(directory.c_str(), &about) != 0) return concat_text(directory, ": ", strerror(errno));
-    if (std::string bad = check(concat_text("its directory ", directory), about.st_mode); !bad.empty()) return bad;
+    if (std::string bad = check(concat_text("its directory ", directory), about.st_mode);
+        !bad.empty())
+      return bad;
   }
   return "";
 }

@@ -1,4 +1,4 @@
-#include "tenon/device/mask.h"
+#include "core/device/mask.h"
 
 #include <strings.h>
 
@@ -39,10 +39,10 @@ void mask_tables(BackendTables* t) {
 
 bool mask_opcodes(std::string_view backend, uint64_t opcodes[4]) {
   bool any = false;
-#define TENON_MASK_ONE(NAME, number, operands, kind)          \
-  if (is_masked(backend, #NAME)) {                            \
+#define TENON_MASK_ONE(NAME, number, operands, kind)           \
+  if (is_masked(backend, #NAME)) {                             \
     opcodes[(number) / 64] &= ~(uint64_t{1} << (number) % 64); \
-    any = true;                                               \
+    any = true;                                                \
   }
   TENON_OPCODES(TENON_MASK_ONE)
 #undef TENON_MASK_ONE

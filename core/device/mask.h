@@ -1,5 +1,6 @@
-// TENON_MASK="simdev:matmul,simdev:erf": entries and opcodes of a backend that count as absent, so that tests can
-// reach every way around them. Read when a backend is registered and when its devices are opened.
+// TENON_MASK="simdev:matmul,simdev:erf": entries and opcodes of a backend that count as absent, so
+// that tests can reach every way around them. Read when a backend is registered and when its
+// devices are opened.
 #ifndef TENON_DEVICE_MASK_H_
 #define TENON_DEVICE_MASK_H_
 

@@ -1,12 +1,14 @@
 // Device memory: one caching allocator, in core, over the backends' raw allocation.
 //
 //   Memory m = allocate(state, stream, bytes);     // throws kOutOfMemory with a report
-//   release(m);                                    // may be reused by later work on the same stream at once
+//   release(m);                                    // may be reused by later work on the same
+//   stream at once
 //
-// Freed memory stays in the cache of its stream, in size classes, because fresh memory costs ten times the
-// arithmetic on it. Work on *another* stream that uses an allocation must be told (record_use): its memory
-// then waits for an event before it is reused. When the device is out of memory the cache waits for such
-// events, gives everything unused back, and tries once more. Thread-safe; holds no lock while in a plugin.
+// Freed memory stays in the cache of its stream, in size classes, because fresh memory costs ten
+// times the arithmetic on it. Work on *another* stream that uses an allocation must be told
+// (record_use): its memory then waits for an event before it is reused. When the device is out of
+// memory the cache waits for such events, gives everything unused back, and tries once more.
+// Thread-safe; holds no lock while in a plugin.
 #ifndef TENON_DEVICE_MEMORY_H_
 #define TENON_DEVICE_MEMORY_H_
 

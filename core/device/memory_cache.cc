@@ -1,10 +1,10 @@
-#include "tenon/device/memory_cache.h"
+#include "core/device/memory_cache.h"
 
 #include <algorithm>
 #include <mutex>
 
-#include "tenon/device/asan.h"
-#include "tenon/device/stream_pool.h"
+#include "core/device/asan.h"
+#include "core/device/stream_pool.h"
 
 namespace tenon {
 
@@ -14,7 +14,8 @@ MemoryCache::MemoryCache(DeviceState& device)
       carve_small_(!device.host_addressable),
       bounded_(device.host_addressable) {}
 
-// ---- with the lock held ------------------------------------------------------------------------------
+// ---- with the lock held
+// ------------------------------------------------------------------------------
 
 MemoryCache::Lists& MemoryCache::lists_of(uint32_t slot) {
   while (lists_.size() <= slot) lists_.push_back(std::make_unique<Lists>());
@@ -87,10 +88,12 @@ MemoryBlock* MemoryCache::carve(StreamState& stream, unsigned c) {
   return b;
 }
 
-// ---- the two calls that matter -----------------------------------------------------------------------
+// ---- the two calls that matter
+// -----------------------------------------------------------------------
 
 Memory MemoryCache::allocate(StreamState& stream, uint64_t bytes) {
-  // Rounded, a size keeps its alignment through its class: blocks cut one behind the other stay aligned.
+  // Rounded, a size keeps its alignment through its class: blocks cut one behind the other stay
+  // aligned.
   const uint64_t rounded = (bytes + alignment_ - 1) & ~(alignment_ - 1);
   if (__builtin_expect(bytes == 0 || rounded < bytes || rounded > kMaxBlockBytes, 0)) {
     TenonError error = new_error();
@@ -123,12 +126,14 @@ void MemoryCache::release(MemoryBlock* b) noexcept {
   for (MemoryBlock* victim : victims) free_block(victim);
 }
 
-// ---- other streams -----------------------------------------------------------------------------------
+// ---- other streams
+// -----------------------------------------------------------------------------------
 
 void MemoryCache::record_use(MemoryBlock* b, StreamState& stream) {
   if (&stream == b->stream || device_.synchronous) return;
   std::lock_guard<SpinLock> lock(lock_);
-  if (std::find(b->used_on.begin(), b->used_on.end(), &stream) == b->used_on.end()) b->used_on.push_back(&stream);
+  if (std::find(b->used_on.begin(), b->used_on.end(), &stream) == b->used_on.end())
+    b->used_on.push_back(&stream);
   b->users = static_cast<uint32_t>(b->used_on.size());
 }
 
@@ -138,7 +143,8 @@ void MemoryCache::release_after_events(MemoryBlock* b) noexcept {
     try {
       event = device_.streams->take_event();
       TenonError error = new_error();
-      // A stream that failed reports its error at its own next call; here its work only has to be over.
+      // A stream that failed reports its error at its own next call; here its work only has to be
+      // over.
       if (record_event(*stream, event, &error) != TENON_OK) {
         device_.streams->give_event(event);
         event = 0;
@@ -197,10 +203,12 @@ MemoryStats MemoryCache::stats() {
   return stats_;
 }
 
-// ---- memory.h ----------------------------------------------------------------------------------------
+// ---- memory.h
+// ----------------------------------------------------------------------------------------
 
 Memory allocate(DeviceState& device, StreamState& stream, uint64_t bytes) {
-  if (__builtin_expect(device.unusable.load(std::memory_order_relaxed), 0)) check_usable(device, "allocate");
+  if (__builtin_expect(device.unusable.load(std::memory_order_relaxed), 0))
+    check_usable(device, "allocate");
   return device.memory->allocate(stream, bytes);
 }
 

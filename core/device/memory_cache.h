@@ -1,14 +1,16 @@
 // MemoryCache: the blocks of one device. Inside the device floor; memory.h is its face.
 //
-// A block belongs to the stream it was allocated on. Released, it goes to that stream's free list of its size
-// class and may be handed out again on the stream at once, because whatever still uses it comes earlier in the
-// stream's order. A block that other streams used waits in `pending` for one event per such stream.
+// A block belongs to the stream it was allocated on. Released, it goes to that stream's free list
+// of its size class and may be handed out again on the stream at once, because whatever still uses
+// it comes earlier in the stream's order. A block that other streams used waits in `pending` for
+// one event per such stream.
 //
-// Where memory is not the host's, blocks up to kCarveLimit are cut from slabs (raw allocations there are slow and
-// coarse). A slab is given back when none of its blocks is handed out.
+// Where memory is not the host's, blocks up to kCarveLimit are cut from slabs (raw allocations
+// there are slow and coarse). A slab is given back when none of its blocks is handed out.
 //
-// Host memory is shared with the rest of the machine, so there the cache keeps at most max(1 GiB, half of the
-// peak in use) and evicts the large block that was idle longest. Elsewhere it keeps everything until memory runs out.
+// Host memory is shared with the rest of the machine, so there the cache keeps at most max(1 GiB,
+// half of the peak in use) and evicts the large block that was idle longest. Elsewhere it keeps
+// everything until memory runs out.
 #ifndef TENON_DEVICE_MEMORY_CACHE_H_
 #define TENON_DEVICE_MEMORY_CACHE_H_
 
@@ -39,11 +41,12 @@ struct MemoryBlock {
   TenonBuffer buffer;
   uint64_t offset;
   uint32_t size_class;
-  uint32_t users = 0;  // entries of `used_on`; read without the lock by its only holder
-  MemoryBlock* next = nullptr;                     // in its free list
+  uint32_t users = 0;           // entries of `used_on`; read without the lock by its only holder
+  MemoryBlock* next = nullptr;  // in its free list
   MemoryBlock *older = nullptr, *newer = nullptr;  // among idle large blocks
-  std::vector<StreamState*> used_on{};  // other streams, see record_use()
-  std::vector<TenonEvent> events{};     // while pending; 0: no event could be recorded, wait for the streams
+  std::vector<StreamState*> used_on{};             // other streams, see record_use()
+  std::vector<TenonEvent>
+      events{};  // while pending; 0: no event could be recorded, wait for the streams
 };
 
 class MemoryCache {
@@ -62,9 +65,10 @@ class MemoryCache {
  private:
   static constexpr uint64_t kSlabBytes = 2 << 20;
   static constexpr uint64_t kCarveLimit = 128 << 10;
-  static constexpr uint64_t kLarge = 1 << 20;      // from here on blocks are worth evicting one by one
+  static constexpr uint64_t kLarge = 1 << 20;  // from here on blocks are worth evicting one by one
   static constexpr uint64_t kKeptAtLeast = 1 << 30;
-  static constexpr unsigned kClassesAhead = 2;  // a large block may be this many classes too large: a quarter
+  static constexpr unsigned kClassesAhead =
+      2;  // a large block may be this many classes too large: a quarter
 
   struct Lists {
     MemoryBlock* free[kSizeClasses] = {};
@@ -84,7 +88,8 @@ class MemoryCache {
   MemoryBlock* allocate_slowly(StreamState& stream, unsigned size_class, uint64_t bytes);
   TenonStatus raw_allocate(uint64_t bytes, TenonBuffer* buffer, TenonError* error);
   void raw_free(TenonBuffer buffer, uint64_t bytes) noexcept;
-  TenonStatus grow(StreamState& stream, unsigned size_class, MemoryBlock** block, TenonError* error);
+  TenonStatus grow(StreamState& stream, unsigned size_class, MemoryBlock** block,
+                   TenonError* error);
   void free_block(MemoryBlock* block) noexcept;
   void reclaim_finished();
   void wait_for_pending(TenonStatus* first, TenonError* error, StreamState** failed);
@@ -102,7 +107,7 @@ class MemoryCache {
   std::atomic<bool> any_pending_{false};
   std::vector<Slab*> slabs_;
   MemoryBlock *oldest_ = nullptr, *newest_ = nullptr;  // idle large blocks
-  uint64_t idle_ = 0;  // bytes in free lists
+  uint64_t idle_ = 0;                                  // bytes in free lists
   uint64_t blocks_in_use_ = 0;
   MemoryStats stats_;
 };

@@ -1,15 +1,15 @@
-// Proves the memory cache: classes, reuse in stream order only, waiting for other streams, slabs, running out of
-// memory, limits, statistics, threads.
+// Proves the memory cache: classes, reuse in stream order only, waiting for other streams, slabs,
+// running out of memory, limits, statistics, threads.
 #include "tenon/device/memory.h"
 
 #include <gtest/gtest.h>
 
 #include <thread>
 
-#include "core/device/fake_backend.h"
+#include "core/device/memory_cache.h"
 #include "tenon/device/builtin.h"
 #include "tenon/device/copy.h"
-#include "tenon/device/memory_cache.h"
+#include "tenon/device/fake_backend.h"
 #include "tenon/device/size_class.h"
 
 namespace tenon {
@@ -41,7 +41,9 @@ Device fresh(const char* backend) {
   static int next = 0;
   return Device(concat_text(backend, ":", next++ % 16));
 }
-Memory get(Device d, uint64_t bytes) { return allocate(d.state(), *d.state().default_stream, bytes); }
+Memory get(Device d, uint64_t bytes) {
+  return allocate(d.state(), *d.state().default_stream, bytes);
+}
 
 TEST(SizeClass, IsTightAndMonotone) {
   unsigned last = 0;
@@ -78,8 +80,10 @@ TEST(Memory, IsAlignedAndDisjoint) {
     for (uint64_t bytes : {1, 63, 64, 65, 100, 4097, 5000, 70000, 200000, 3000000}) {
       for (int i = 0; i < 5; ++i) {
         const Memory m = get(d, bytes);
-        const auto address = reinterpret_cast<uint64_t>(
-            d.host_addressable() ? Host::address(m.buffer) : Sync::address(m.buffer)) + m.offset;
+        const auto address =
+            reinterpret_cast<uint64_t>(d.host_addressable() ? Host::address(m.buffer)
+                                                            : Sync::address(m.buffer)) +
+            m.offset;
         EXPECT_EQ(address % alignment, 0u) << bytes;
         spans[address] = address + bytes;
         all.push_back(m);
@@ -111,7 +115,8 @@ TEST(Memory, WorkOnAnotherStreamDelaysReuse) {
   int ones[16], got[16] = {};
   std::fill_n(ones, 16, 1);
   copy_from_host(*d.state().default_stream, source.buffer, source.offset, ones, sizeof ones);
-  copy_on_device(other.state(), target.buffer, target.offset, source.buffer, source.offset, 64);  // has not run yet
+  copy_on_device(other.state(), target.buffer, target.offset, source.buffer, source.offset,
+                 64);  // has not run yet
   record_use(source, other.state());
   release(source);
   const Memory next = get(d, 64);
@@ -190,9 +195,12 @@ TEST(Memory, TheReportOfAFullDeviceNamesWhatMatters) {
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kOutOfMemory);
     const std::string text = e.what();
-    for (const std::string& piece : {std::string("out of memory on ") + d.text(), std::string("asked for 3.00 MiB (3145728 bytes)"),
-                                     std::string("in use 2.00 MiB in 1 block"), std::string("cached 0 B"), std::string("peak in use 2.00 MiB"),
-                                     std::string("1.00 MiB free of 1.00 GiB"), std::string("the fake has no room for 3145728 bytes")}) {
+    for (const std::string& piece :
+         {std::string("out of memory on ") + d.text(),
+          std::string("asked for 3.00 MiB (3145728 bytes)"),
+          std::string("in use 2.00 MiB in 1 block"), std::string("cached 0 B"),
+          std::string("peak in use 2.00 MiB"), std::string("1.00 MiB free of 1.00 GiB"),
+          std::string("the fake has no room for 3145728 bytes")}) {
       EXPECT_NE(text.find(piece), std::string::npos) << piece << " in " << text;
     }
   }
@@ -238,7 +246,9 @@ TEST(Memory, ManyThreads) {
             release(held.back());
             held.pop_back();
           } else {
-            held.push_back(allocate(d.state(), own.state(), 1 + (random >> 33) % ((random >> 20) % 16 == 0 ? 4000000 : 3000)));
+            held.push_back(
+                allocate(d.state(), own.state(),
+                         1 + (random >> 33) % ((random >> 20) % 16 == 0 ? 4000000 : 3000)));
           }
           if (i % 1000 == 999) empty_cache(d);
         }

@@ -4,10 +4,10 @@
 #include <cstring>
 #include <mutex>
 
-#include "tenon/device/asan.h"
-#include "tenon/device/backend.h"
-#include "tenon/device/memory_cache.h"
-#include "tenon/device/stream_pool.h"
+#include "core/device/asan.h"
+#include "core/device/backend.h"
+#include "core/device/memory_cache.h"
+#include "core/device/stream_pool.h"
 
 namespace tenon {
 namespace {
@@ -60,7 +60,8 @@ void MemoryCache::free_block(MemoryBlock* b) noexcept {
 }
 
 // New memory from the device: a block of its own, or a slab and a block of it.
-TenonStatus MemoryCache::grow(StreamState& stream, unsigned c, MemoryBlock** block, TenonError* error) {
+TenonStatus MemoryCache::grow(StreamState& stream, unsigned c, MemoryBlock** block,
+                              TenonError* error) {
   const uint64_t bytes = class_bytes(c);
   TenonBuffer buffer;
   if (carve_small_ && bytes <= kCarveLimit) {
@@ -113,8 +114,10 @@ MemoryBlock* MemoryCache::allocate_slowly(StreamState& stream, unsigned c, uint6
   return b;
 }
 
-// Blocks whose events are done become idle. Waits; remembers the first failure of the work waited for.
-void MemoryCache::wait_for_pending(TenonStatus* first, TenonError* first_error, StreamState** failed) {
+// Blocks whose events are done become idle. Waits; remembers the first failure of the work waited
+// for.
+void MemoryCache::wait_for_pending(TenonStatus* first, TenonError* first_error,
+                                   StreamState** failed) {
   std::vector<MemoryBlock*> waiting;
   {
     std::lock_guard<SpinLock> lock(lock_);
@@ -131,7 +134,8 @@ void MemoryCache::wait_for_pending(TenonStatus* first, TenonError* first_error, 
         CallGuard guard(device_);
         status = device_.tables->streams.event_sync(device_.handle, b->events[i], &error);
       }
-      // An event's failure is its stream's, which reports it itself; a sync of the stream has cleared it.
+      // An event's failure is its stream's, which reports it itself; a sync of the stream has
+      // cleared it.
       if (b->events[i] == 0 && status != TENON_OK && *first == TENON_OK) {
         *first = status;
         *first_error = error;
@@ -173,11 +177,13 @@ void MemoryCache::trim() {
           idle_ -= bytes;
           if (bytes >= kLarge) unlink_large(b);
           blocks.push_back(b);
-          if (std::find(streams.begin(), streams.end(), b->stream) == streams.end()) streams.push_back(b->stream);
+          if (std::find(streams.begin(), streams.end(), b->stream) == streams.end())
+            streams.push_back(b->stream);
         }
       }
     }
-    const auto empty = std::stable_partition(slabs_.begin(), slabs_.end(), [](Slab* s) { return s->live != 0; });
+    const auto empty =
+        std::stable_partition(slabs_.begin(), slabs_.end(), [](Slab* s) { return s->live != 0; });
     slabs.assign(empty, slabs_.end());
     slabs_.erase(empty, slabs_.end());
   }
@@ -221,10 +227,11 @@ void MemoryCache::throw_out_of_memory(uint64_t bytes, const TenonError& error) {
     blocks = blocks_in_use_;
     idle = idle_;
   }
-  std::string report = concat_text("out of memory on ", device_.text, ": asked for ", bytes_text(bytes), " (", bytes,
-                                   " bytes); in use ", bytes_text(now.in_use), " in ", blocks,
-                                   blocks == 1 ? " block" : " blocks", ", cached ", bytes_text(idle), ", peak in use ",
-                                   bytes_text(now.peak_in_use));
+  std::string report =
+      concat_text("out of memory on ", device_.text, ": asked for ", bytes_text(bytes), " (", bytes,
+                  " bytes); in use ", bytes_text(now.in_use), " in ", blocks,
+                  blocks == 1 ? " block" : " blocks", ", cached ", bytes_text(idle),
+                  ", peak in use ", bytes_text(now.peak_in_use));
   if (device_.tables->memory.mem_info) {
     uint64_t free_bytes = 0, total_bytes = 0;
     TenonError ignored = new_error();
@@ -234,7 +241,8 @@ void MemoryCache::throw_out_of_memory(uint64_t bytes, const TenonError& error) {
       status = device_.tables->memory.mem_info(device_.handle, &free_bytes, &total_bytes, &ignored);
     }
     if (status == TENON_OK) {
-      report += concat_text("; the device has ", bytes_text(free_bytes), " free of ", bytes_text(total_bytes));
+      report += concat_text("; the device has ", bytes_text(free_bytes), " free of ",
+                            bytes_text(total_bytes));
     }
   } else if (device_.props.total_bytes) {
     report += concat_text("; the device has ", bytes_text(device_.props.total_bytes), " in all");

@@ -1,10 +1,11 @@
-// Once: a slow step (dlopen, opening a device, compiling a kernel) that one thread runs while others wait, with no
-// lock held meanwhile.
+// Once: a slow step (dlopen, opening a device, compiling a kernel) that one thread runs while
+// others wait, with no lock held meanwhile.
 //
 //   once.run([&] { ... });   // true: the step is done, by this call or an earlier one
 //
-// Unlike std::call_once it survives re-entry: a step that (through a plugin's constructor, say) asks for itself is
-// told false at once instead of waiting for itself. A step that throws has not run; the next caller tries again.
+// Unlike std::call_once it survives re-entry: a step that (through a plugin's constructor, say)
+// asks for itself is told false at once instead of waiting for itself. A step that throws has not
+// run; the next caller tries again.
 #ifndef TENON_DEVICE_ONCE_H_
 #define TENON_DEVICE_ONCE_H_
 

@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <cstring>
 
-#include "tenon/device/fallback.h"
-#include "tenon/device/mask.h"
+#include "core/device/fallback.h"
+#include "core/device/mask.h"
+#include "core/device/memory_cache.h"
+#include "core/device/plan_cache.h"
 #include "tenon/device/memory.h"
-#include "tenon/device/memory_cache.h"
-#include "tenon/device/plan_cache.h"
 #include "tenon/map/decompose.h"
 
 namespace tenon {
 namespace {
 
-// A reduction's reducers name values of its program. Rewriting renumbers values but keeps outputs, so the named
-// values travel as outputs.
+// A reduction's reducers name values of its program. Rewriting renumbers values but keeps outputs,
+// so the named values travel as outputs.
 template <class Rewrite>
 bool rewrite_program(const map::Kernel& kernel, map::Kernel* result, Rewrite&& rewrite) {
   *result = kernel;
@@ -29,7 +29,8 @@ bool rewrite_program(const map::Kernel& kernel, map::Kernel* result, Rewrite&& r
   size_t i = 0;
   for (TenonReducer& r : result->reducers) {
     r.value = static_cast<uint16_t>(result->program.outputs[i++]);
-    if (r.kind == TENON_ARGMIN || r.kind == TENON_ARGMAX) r.key = static_cast<uint16_t>(result->program.outputs[i++]);
+    if (r.kind == TENON_ARGMIN || r.kind == TENON_ARGMAX)
+      r.key = static_cast<uint16_t>(result->program.outputs[i++]);
   }
   result->program.outputs.clear();
   return rewrite(kernel.epilogue, &result->epilogue);
@@ -111,15 +112,19 @@ TenonKernel PlanCache::create(const map::Kernel& kernel, std::string* reason) {
     if (status == TENON_OK && result != 0) return result;
     if (status == TENON_OK || status == TENON_UNSUPPORTED) {
       error.message[sizeof error.message - 1] = 0;
-      *reason = status == TENON_OK ? "the backend gave no kernel" : error.message[0] ? error.message : "UNSUPPORTED";
+      *reason = status == TENON_OK ? "the backend gave no kernel"
+                : error.message[0] ? error.message
+                                   : "UNSUPPORTED";
       return 0;
     }
-    if (status != TENON_OUT_OF_MEMORY || attempt != 0) throw_status(device_, kernel.name, status, error);
+    if (status != TENON_OUT_OF_MEMORY || attempt != 0)
+      throw_status(device_, kernel.name, status, error);
     device_.memory->trim();
   }
 }
 
-std::shared_ptr<const Plan::Steps> PlanCache::split(const map::Kernel& kernel, const map::Limits& limits,
+std::shared_ptr<const Plan::Steps> PlanCache::split(const map::Kernel& kernel,
+                                                    const map::Limits& limits,
                                                     std::string* reason) {
   map::Partition partition;
   try {
@@ -135,7 +140,8 @@ std::shared_ptr<const Plan::Steps> PlanCache::split(const map::Kernel& kernel, c
     const TenonKernel made = create(part.kernel, reason);
     if (made == 0) {
       CallGuard guard(device_);
-      for (const Plan::Steps::Part& p : steps->parts) device_.tables->core.kernel_destroy(device_.handle, p.kernel);
+      for (const Plan::Steps::Part& p : steps->parts)
+        device_.tables->core.kernel_destroy(device_.handle, p.kernel);
       return nullptr;
     }
     steps->parts.push_back({made, std::move(part)});
@@ -143,34 +149,43 @@ std::shared_ptr<const Plan::Steps> PlanCache::split(const map::Kernel& kernel, c
   return steps;
 }
 
-// The kernel without the opcodes that are not available; false if one has no rewriting (`reason` says which).
-bool PlanCache::rewrite(const map::Kernel& kernel, const uint64_t available[4], map::Kernel* result, std::string* reason) {
+// The kernel without the opcodes that are not available; false if one has no rewriting (`reason`
+// says which).
+bool PlanCache::rewrite(const map::Kernel& kernel, const uint64_t available[4], map::Kernel* result,
+                        std::string* reason) {
   const char* missing = nullptr;
-  if (has_all(kernel.program, available, &missing) && has_all(kernel.epilogue, available, &missing)) {
+  if (has_all(kernel.program, available, &missing) &&
+      has_all(kernel.epilogue, available, &missing)) {
     *result = kernel;
     return true;
   }
-  const bool possible = rewrite_program(kernel, result, [&](const map::Program& from, map::Program* to) {
-    return map::decompose(from, available, to);
-  });
-  if (!possible) *reason = concat_text("it lacks the opcode ", missing, masked_ ? " (or TENON_MASK hides it)" : "");
+  const bool possible =
+      rewrite_program(kernel, result, [&](const map::Program& from, map::Program* to) {
+        return map::decompose(from, available, to);
+      });
+  if (!possible)
+    *reason =
+        concat_text("it lacks the opcode ", missing, masked_ ? " (or TENON_MASK hides it)" : "");
   return possible;
 }
 
 // One launch, or several; false if the device does not take them.
-bool PlanCache::make_on_device(const map::Kernel& kernel, const map::Limits& limits, Plan* plan, std::string* reason) {
+bool PlanCache::make_on_device(const map::Kernel& kernel, const map::Limits& limits, Plan* plan,
+                               std::string* reason) {
   if (map::fits(kernel, limits)) return (plan->kernel = create(kernel, reason)) != 0;
   plan->steps = split(kernel, limits, reason);
   return plan->steps != nullptr;
 }
 
-// Tries, in this order: the kernel, with what opcodes the device says it lacks rewritten, split to its limits; the
-// same without any optional opcode; in pieces of about one opcode, which is all that a device must take; the host.
+// Tries, in this order: the kernel, with what opcodes the device says it lacks rewritten, split to
+// its limits; the same without any optional opcode; in pieces of about one opcode, which is all
+// that a device must take; the host.
 void PlanCache::make(Plan* plan) {
   const map::Kernel& source = plan->source;
   std::string reason = "it stores data but computes nothing";
   if (device_.tables->core.kernel_create) {
-    const map::Limits limits = {device_.props.max_operands, device_.props.max_instrs, device_.props.max_scalars};
+    const map::Limits limits = {device_.props.max_operands, device_.props.max_instrs,
+                                device_.props.max_scalars};
     uint64_t required[4];
     for (int i = 0; i < 4; ++i) required[i] = available_[i] & required_opcodes().bits[i];
     map::Kernel kernel, plain;
@@ -228,9 +243,12 @@ void PlanCache::destroy() noexcept {
   entries_.clear();
 }
 
-const Plan& plan_for(DeviceState& device, const map::Kernel& kernel) { return device.plans->find(kernel); }
+const Plan& plan_for(DeviceState& device, const map::Kernel& kernel) {
+  return device.plans->find(kernel);
+}
 
-// ---- running what is not one launch ------------------------------------------------------------------
+// ---- running what is not one launch
+// ------------------------------------------------------------------
 
 namespace {
 
@@ -261,7 +279,8 @@ void run_parts(const Plan& plan, StreamState& stream, const TenonLaunch& launch)
   for (uint32_t d = 0; d < launch.rank; ++d) elements *= static_cast<uint64_t>(launch.sizes[d]);
   Temporaries temporaries;
   for (DType dtype : steps.temporaries) {
-    temporaries.memory.push_back(allocate(*plan.device, stream, elements * static_cast<uint64_t>(item_size(dtype))));
+    temporaries.memory.push_back(
+        allocate(*plan.device, stream, elements * static_cast<uint64_t>(item_size(dtype))));
   }
   const size_t n_inputs = plan.source.input_count();
   std::vector<TenonOperand> operands;
@@ -270,7 +289,8 @@ void run_parts(const Plan& plan, StreamState& stream, const TenonLaunch& launch)
     operands.clear();
     scalars.clear();
     const auto add = [&](const map::PartOperand& from, size_t first) {
-      operands.push_back(from.temporary ? temporary_operand(temporaries.memory[from.index], steps.temporaries[from.index], launch)
+      operands.push_back(from.temporary ? temporary_operand(temporaries.memory[from.index],
+                                                            steps.temporaries[from.index], launch)
                                         : launch.operands[first + from.index]);
     };
     for (const map::PartOperand& from : step.part.inputs) add(from, 0);
@@ -283,10 +303,12 @@ void run_parts(const Plan& plan, StreamState& stream, const TenonLaunch& launch)
     part.scalars = scalars.data();
     part.n_scalars = static_cast<uint32_t>(scalars.size());
     const TenonStatus status = enqueue(stream, plan.name, [&](TenonStream s, TenonError* error) {
-      return plan.device->tables->core.kernel_launch(plan.device->handle, s, step.kernel, &part, error);
+      return plan.device->tables->core.kernel_launch(plan.device->handle, s, step.kernel, &part,
+                                                     error);
     });
     // Earlier parts may have overwritten inputs already, so only this one moves to the host.
-    if (status != TENON_OK) launch_on_host(stream, step.part.kernel, part, "this launch was answered UNSUPPORTED");
+    if (status != TENON_OK)
+      launch_on_host(stream, step.part.kernel, part, "this launch was answered UNSUPPORTED");
   }
 }
 

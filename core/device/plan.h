@@ -1,11 +1,11 @@
 // Plan: how one device runs one map::Kernel. Found once, then launched often.
 //
-// A plan is one device kernel where the device takes the whole program (always, on the CPU); otherwise a
-// partition into several with temporaries; otherwise the host computes it on copies (a fallback: counted,
-// warned about or forbidden by TENON_FALLBACK=silent|warn|error).
+// A plan is one device kernel where the device takes the whole program (always, on the CPU);
+// otherwise a partition into several with temporaries; otherwise the host computes it on copies (a
+// fallback: counted, warned about or forbidden by TENON_FALLBACK=silent|warn|error).
 //
-//   const Plan& plan = plan_for(device_state, kernel);      // hashes and compares whole: keep the reference
-//   run(plan, stream, launch);
+//   const Plan& plan = plan_for(device_state, kernel);      // hashes and compares whole: keep the
+//   reference run(plan, stream, launch);
 //
 // Plans live as long as the process (kernels with work in flight are never evicted). Thread-safe.
 #ifndef TENON_DEVICE_PLAN_H_
@@ -38,20 +38,23 @@ namespace detail {
 void run_steps(const Plan& plan, StreamState& stream, const TenonLaunch& launch);
 }
 
-// Enqueues the kernel. launch.operands are the kernel's inputs, then its outputs; launch.scalars its slots.
+// Enqueues the kernel. launch.operands are the kernel's inputs, then its outputs; launch.scalars
+// its slots.
 inline void run(const Plan& plan, StreamState& stream, const TenonLaunch& launch) {
   if (__builtin_expect(plan.kernel != 0, 1)) {
     const TenonStatus status = enqueue(stream, plan.name, [&](TenonStream s, TenonError* error) {
-      return plan.device->tables->core.kernel_launch(plan.device->handle, s, plan.kernel, &launch, error);
+      return plan.device->tables->core.kernel_launch(plan.device->handle, s, plan.kernel, &launch,
+                                                     error);
     });
     if (__builtin_expect(status == TENON_OK, 1)) return;
   }
-  detail::run_steps(plan, stream, launch);  // also when the launch alone was UNSUPPORTED: then the host does it
+  detail::run_steps(plan, stream,
+                    launch);  // also when the launch alone was UNSUPPORTED: then the host does it
 }
 
-// Typed entries (matmul, gather, scatter): the device's own, else the same entry of the CPU backend on copies in
-// host memory (a counted fallback). `tensors` are the places inside *args that name device memory, the first
-// `n_inputs` of them are only read.
+// Typed entries (matmul, gather, scatter): the device's own, else the same entry of the CPU backend
+// on copies in host memory (a counted fallback). `tensors` are the places inside *args that name
+// device memory, the first `n_inputs` of them are only read.
 void run_matmul(StreamState& stream, const TenonMatmulArgs& args);
 void run_gather(StreamState& stream, const TenonIndexArgs& args);
 void run_scatter(StreamState& stream, const TenonIndexArgs& args);
@@ -63,8 +66,8 @@ struct FallbackCount {
 };
 std::vector<FallbackCount> fallback_counts();
 
-// Environment TENON_MASK="simdev:matmul,simdev:erf,...": the named entries or opcodes of a backend are treated
-// as absent. For tests of the ways around them.
+// Environment TENON_MASK="simdev:matmul,simdev:erf,...": the named entries or opcodes of a backend
+// are treated as absent. For tests of the ways around them.
 
 }  // namespace tenon
 

@@ -29,7 +29,7 @@ class PlanCache {
  public:
   explicit PlanCache(DeviceState& device);
   const Plan& find(const map::Kernel& kernel);
-  void destroy() noexcept;  // for shutdown(): destroys the device's kernels
+  void destroy() noexcept;                // for shutdown(): destroys the device's kernels
   std::mutex& mutex() { return mutex_; }  // for fork.cc
 
  private:
@@ -38,13 +38,17 @@ class PlanCache {
     Plan plan;
   };
   void make(Plan* plan);
-  bool make_on_device(const map::Kernel& kernel, const map::Limits& limits, Plan* plan, std::string* reason);
-  bool rewrite(const map::Kernel& kernel, const uint64_t available[4], map::Kernel* result, std::string* reason);
-  std::shared_ptr<const Plan::Steps> split(const map::Kernel& kernel, const map::Limits& limits, std::string* reason);
+  bool make_on_device(const map::Kernel& kernel, const map::Limits& limits, Plan* plan,
+                      std::string* reason);
+  bool rewrite(const map::Kernel& kernel, const uint64_t available[4], map::Kernel* result,
+               std::string* reason);
+  std::shared_ptr<const Plan::Steps> split(const map::Kernel& kernel, const map::Limits& limits,
+                                           std::string* reason);
   TenonKernel create(const map::Kernel& kernel, std::string* reason);
 
   DeviceState& device_;
-  uint64_t available_[4];  // opcodes: the required ones, the device's optional ones, less the masked ones
+  uint64_t available_[4];  // opcodes: the required ones, the device's optional ones, less the
+                           // masked ones
   bool masked_ = false;
   std::mutex mutex_;  // guards the table; held neither while hashing nor in the plugin
   std::unordered_multimap<uint64_t, std::unique_ptr<Entry>> entries_;

@@ -1,5 +1,6 @@
-// Proves that every way from a kernel to its result gives the same values: one launch, rewritten opcodes, parts with
-// temporaries, the host; for any strides, shared memory and scalars; and that the ways are counted, masked, forbidden.
+// Proves that every way from a kernel to its result gives the same values: one launch, rewritten
+// opcodes, parts with temporaries, the host; for any strides, shared memory and scalars; and that
+// the ways are counted, masked, forbidden.
 #include "tenon/device/plan.h"
 
 #include <gtest/gtest.h>
@@ -9,11 +10,11 @@
 #include <numeric>
 #include <thread>
 
-#include "core/device/fake_backend.h"
+#include "core/device/plan_cache.h"
 #include "tenon/device/builtin.h"
 #include "tenon/device/copy.h"
+#include "tenon/device/fake_backend.h"
 #include "tenon/device/memory.h"
-#include "tenon/device/plan_cache.h"
 #include "tenon/map/builder.h"
 
 namespace tenon {
@@ -29,7 +30,8 @@ using Masked = testing::Fake<5>;  // see TENON_MASK below
 }  // namespace
 
 std::span<const TenonEntryFn> builtin_backends() {
-  static const TenonEntryFn entries[] = {Host::entry, Full::entry, Small::entry, Single::entry, Store::entry, Masked::entry};
+  static const TenonEntryFn entries[] = {Host::entry,   Full::entry,  Small::entry,
+                                         Single::entry, Store::entry, Masked::entry};
   Host::settings().name = "cpu";
   Host::settings().host_addressable = true;
   Host::settings().typed = true;
@@ -59,7 +61,8 @@ using map::Builder;
 using map::Kernel;
 using map::Value;
 
-#define EXPECT_HAS(text, piece) EXPECT_NE(std::string(text).find(piece), std::string::npos) << (text)
+#define EXPECT_HAS(text, piece) \
+  EXPECT_NE(std::string(text).find(piece), std::string::npos) << (text)
 
 uint64_t count_of(Device d, const std::string& operation) {
   for (const FallbackCount& c : fallback_counts()) {
@@ -81,7 +84,8 @@ struct Floats {
   ~Floats() { release(memory); }
   std::vector<float> now() const {
     std::vector<float> v(host.size());
-    copy_to_host(*device.state().default_stream, v.data(), memory.buffer, memory.offset, v.size() * 4);
+    copy_to_host(*device.state().default_stream, v.data(), memory.buffer, memory.offset,
+                 v.size() * 4);
     return v;
   }
   TenonOperand operand(int64_t first, std::initializer_list<int64_t> strides) const {
@@ -94,8 +98,9 @@ struct Floats {
   }
 };
 
-void launch(Device d, const Kernel& k, std::vector<TenonOperand> operands, std::initializer_list<int64_t> sizes,
-            std::vector<uint64_t> scalars = {}, uint32_t flags = 0, uint32_t reduce_axes = 0) {
+void launch(Device d, const Kernel& k, std::vector<TenonOperand> operands,
+            std::initializer_list<int64_t> sizes, std::vector<uint64_t> scalars = {},
+            uint32_t flags = 0, uint32_t reduce_axes = 0) {
   TenonLaunch l{};
   l.size = sizeof l;
   l.flags = flags;
@@ -146,7 +151,8 @@ Kernel long_chain(int steps) {
 
 TEST(Plan, IsFoundAgainByContentWhateverTheName) {
   const Device d("full");
-  const Kernel a = binary("a", TENON_OP_ADD), b = binary("b", TENON_OP_ADD), c = binary("c", TENON_OP_MUL);
+  const Kernel a = binary("a", TENON_OP_ADD), b = binary("b", TENON_OP_ADD),
+               c = binary("c", TENON_OP_MUL);
   const Plan& plan = plan_for(d.state(), a);
   EXPECT_NE(plan.kernel, 0u);
   EXPECT_EQ(&plan_for(d.state(), b), &plan);
@@ -159,7 +165,8 @@ TEST(Plan, ManyThreadsMakeItOnce) {
   const Kernel k = long_chain(5);
   const int before = Full::counters().kernels;
   std::vector<std::thread> threads;
-  for (int t = 0; t < 8; ++t) threads.emplace_back([&] { EXPECT_NE(plan_for(d.state(), k).kernel, 0u); });
+  for (int t = 0; t < 8; ++t)
+    threads.emplace_back([&] { EXPECT_NE(plan_for(d.state(), k).kernel, 0u); });
   for (auto& t : threads) t.join();
   EXPECT_EQ(Full::counters().kernels, before + 1);
 }
@@ -186,7 +193,10 @@ TEST(Plan, EveryWayGivesTheSameValues) {
     Floats x(d, 12, 0.25f), y(d, 12, -3.5f), out(d, 12, 100), sum(d, 12, 200);
     for (float& v : y.host) v /= 8;
     copy_from_host(*d.state().default_stream, y.memory.buffer, y.memory.offset, y.host.data(), 48);
-    launch(d, k, {x.operand(0, {4, 1}), y.operand(0, {4, 1}), out.operand(0, {4, 1}), sum.operand(0, {4, 1})}, {3, 4});
+    launch(d, k,
+           {x.operand(0, {4, 1}), y.operand(0, {4, 1}), out.operand(0, {4, 1}),
+            sum.operand(0, {4, 1})},
+           {3, 4});
     if (expected_x.empty()) {
       expected_x = out.now();
       expected_sum = sum.now();
@@ -211,8 +221,10 @@ TEST(Plan, PartsKeepScalarsIndicesAndAliases) {
   Value v = b.input(DType::float32);
   const Value input = v;
   std::vector<Value> s;
-  for (int i = 0; i < 6; ++i) s.push_back(b.scalar(DType::float32));  // more than `small` takes at once
-  for (const Value& scalar : s) v = b.emit(TENON_OP_ADD, DType::float32, b.emit(TENON_OP_MUL, DType::float32, v, v), scalar);
+  for (int i = 0; i < 6; ++i)
+    s.push_back(b.scalar(DType::float32));  // more than `small` takes at once
+  for (const Value& scalar : s)
+    v = b.emit(TENON_OP_ADD, DType::float32, b.emit(TENON_OP_MUL, DType::float32, v, v), scalar);
   v = b.emit(TENON_OP_ADD, DType::float32, v, b.emit(TENON_OP_CAST, DType::float32, b.index()));
   v = b.emit(TENON_OP_SUB, DType::float32, v, input);  // read again at the end
   Kernel k;
@@ -231,7 +243,8 @@ TEST(Plan, PartsKeepScalarsIndicesAndAliases) {
     Floats x(d, 6, -0.5f);
     for (float& f : x.host) f /= 4;
     copy_from_host(*d.state().default_stream, x.memory.buffer, x.memory.offset, x.host.data(), 24);
-    launch(d, k, {x.operand(0, {3, 1}), x.operand(0, {3, 1})}, {2, 3}, scalars, TENON_LAUNCH_MAY_ALIAS);
+    launch(d, k, {x.operand(0, {3, 1}), x.operand(0, {3, 1})}, {2, 3}, scalars,
+           TENON_LAUNCH_MAY_ALIAS);
     if (expected.empty()) expected = x.now();
     EXPECT_EQ(x.now(), expected) << name;
   }
@@ -256,7 +269,8 @@ TEST(Plan, ReductionsInParts) {
     Floats x(d, 6, 0.25f), y(d, 6, 1), out(d, 2, 0);
     for (float& f : y.host) f /= 8;
     copy_from_host(*d.state().default_stream, y.memory.buffer, y.memory.offset, y.host.data(), 24);
-    launch(d, k, {x.operand(0, {3, 1}), y.operand(0, {3, 1}), out.operand(0, {1, 0})}, {2, 3}, {}, 0, 2);
+    launch(d, k, {x.operand(0, {3, 1}), y.operand(0, {3, 1}), out.operand(0, {1, 0})}, {2, 3}, {},
+           0, 2);
     if (expected.empty()) expected = out.now();
     EXPECT_EQ(out.now(), expected) << name;
   }
@@ -282,7 +296,8 @@ TEST(Fallback, TwoOutputsInOneBufferDoNotUndoEachOther) {
   const Value x = b.input(DType::float32);
   Kernel k;
   k.name = "halves";
-  k.program = b.finish({b.emit(TENON_OP_NEG, DType::float32, x), b.emit(TENON_OP_MUL, DType::float32, x, x)});
+  k.program = b.finish(
+      {b.emit(TENON_OP_NEG, DType::float32, x), b.emit(TENON_OP_MUL, DType::float32, x, x)});
   const Device d("store");
   Floats v(d, 8, 0), out(d, 16, 50);
   launch(d, k, {v.operand(0, {1}), out.operand(0, {2}), out.operand(1, {2})}, {8});
@@ -297,7 +312,8 @@ TEST(Fallback, InPlaceAndBroadcastOperands) {
   const Kernel k = binary("in_place", TENON_OP_MUL);
   const Device d("store");
   Floats x(d, 6, 1), scale(d, 3, 2);
-  launch(d, k, {x.operand(3, {-3, 1}), scale.operand(0, {0, 1}), x.operand(3, {-3, 1})}, {2, 3}, {}, TENON_LAUNCH_MAY_ALIAS);
+  launch(d, k, {x.operand(3, {-3, 1}), scale.operand(0, {0, 1}), x.operand(3, {-3, 1})}, {2, 3}, {},
+         TENON_LAUNCH_MAY_ALIAS);
   EXPECT_EQ(x.now(), (std::vector<float>{2, 6, 12, 8, 15, 24}));
 }
 
@@ -318,7 +334,8 @@ TEST(Fallback, ARefusedPartRunsOnTheHostAlone) {
   for (int refused : {0, 1, 2}) {
     Floats x(d, 4, 0.25f), y(d, 4, 0.5f), sum(d, 4, 0);
     Small::counters().unsupported_launches = refused;
-    launch(d, k, {x.operand(0, {1}), y.operand(0, {1}), x.operand(0, {1}), sum.operand(0, {1})}, {4}, {}, TENON_LAUNCH_MAY_ALIAS);
+    launch(d, k, {x.operand(0, {1}), y.operand(0, {1}), x.operand(0, {1}), sum.operand(0, {1})},
+           {4}, {}, TENON_LAUNCH_MAY_ALIAS);
     std::vector<float> got = x.now();
     const std::vector<float> more = sum.now();
     got.insert(got.end(), more.begin(), more.end());
@@ -333,17 +350,21 @@ TEST(Fallback, CanBeForbidden) {
   Floats x(d, 4, 0);
   setenv("TENON_FALLBACK", "error", 1);
   try {
-    launch(d, k, {x.operand(0, {1}), x.operand(0, {1}), x.operand(0, {1})}, {4}, {}, TENON_LAUNCH_MAY_ALIAS);
+    launch(d, k, {x.operand(0, {1}), x.operand(0, {1}), x.operand(0, {1})}, {4}, {},
+           TENON_LAUNCH_MAY_ALIAS);
     ADD_FAILURE();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kUnsupported);
     EXPECT_EQ(e.operation(), "forbidden");
-    EXPECT_HAS(e.what(), "store:0 does not support this (it stores data but computes nothing) and TENON_FALLBACK=error forbids");
+    EXPECT_HAS(e.what(),
+               "store:0 does not support this (it stores data but computes nothing) and "
+               "TENON_FALLBACK=error forbids");
   }
   EXPECT_EQ(count_of(d, "forbidden"), 0u);
   EXPECT_EQ(x.now(), x.host);
   setenv("TENON_FALLBACK", "silent", 1);
-  launch(d, k, {x.operand(0, {1}), x.operand(0, {1}), x.operand(0, {1})}, {4}, {}, TENON_LAUNCH_MAY_ALIAS);
+  launch(d, k, {x.operand(0, {1}), x.operand(0, {1}), x.operand(0, {1})}, {4}, {},
+         TENON_LAUNCH_MAY_ALIAS);
   unsetenv("TENON_FALLBACK");
   EXPECT_EQ(count_of(d, "forbidden"), 1u);
 }
@@ -353,7 +374,9 @@ TEST(Fallback, WarnsOncePerOperation) {
   const Device d("store");
   Floats x(d, 4, 0);
   ::testing::internal::CaptureStderr();
-  for (int i = 0; i < 3; ++i) launch(d, k, {x.operand(0, {1}), x.operand(0, {1}), x.operand(0, {1})}, {4}, {}, TENON_LAUNCH_MAY_ALIAS);
+  for (int i = 0; i < 3; ++i)
+    launch(d, k, {x.operand(0, {1}), x.operand(0, {1}), x.operand(0, {1})}, {4}, {},
+           TENON_LAUNCH_MAY_ALIAS);
   const std::string text = ::testing::internal::GetCapturedStderr();
   EXPECT_HAS(text, "tenon warning: warned on store:0 runs on the host");
   EXPECT_EQ(text.find("warned"), text.rfind("warned on")) << text;
@@ -368,7 +391,8 @@ TEST(Fallback, TheHostItselfHasNoneToFallBackTo) {
   EXPECT_THROW(launch(d, k, {x.operand(0, {1}), x.operand(0, {1}), x.operand(0, {1})}, {4}), Error);
 }
 
-TenonTensor matrix(const Floats& f, int64_t first, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride) {
+TenonTensor matrix(const Floats& f, int64_t first, int64_t rows, int64_t columns,
+                   int64_t row_stride, int64_t column_stride) {
   TenonTensor t{};
   t.buffer = f.memory.buffer;
   t.offset = f.memory.offset + static_cast<uint64_t>(first * 4);
@@ -391,7 +415,7 @@ TEST(Typed, MatmulOnTheDeviceAndOnTheHost) {
     args.alpha = 1;
     args.a = matrix(a, 3, 2, 3, -3, 1);  // rows reversed
     args.b = matrix(b, 0, 3, 2, 2, 4);
-    args.c = matrix(c, 0, 2, 2, 4, 2);   // gaps
+    args.c = matrix(c, 0, 2, 2, 4, 2);  // gaps
     run_matmul(*d.state().default_stream, args);
     const std::vector<float> got = c.now();
     if (expected.empty()) {
@@ -399,7 +423,9 @@ TEST(Typed, MatmulOnTheDeviceAndOnTheHost) {
       for (int i = 0; i < 2; ++i) {
         for (int j = 0; j < 2; ++j) {
           float sum = 0;
-          for (int k = 0; k < 3; ++k) sum += a.host[static_cast<size_t>(3 - 3 * i + k)] * b.host[static_cast<size_t>(2 * k + 4 * j)];
+          for (int k = 0; k < 3; ++k)
+            sum += a.host[static_cast<size_t>(3 - 3 * i + k)] *
+                   b.host[static_cast<size_t>(2 * k + 4 * j)];
           expected[static_cast<size_t>(4 * i + 2 * j)] = sum;
         }
       }

@@ -17,7 +17,8 @@ namespace tenon {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-// A condition variable's wake costs 12 to 57 us, so a worker watches for about that long before it sleeps.
+// A condition variable's wake costs 12 to 57 us, so a worker watches for about that long before it
+// sleeps.
 constexpr std::chrono::microseconds kSpin{40};
 
 struct Job {
@@ -28,8 +29,8 @@ struct Job {
   int64_t step;  // pieces taken at a time
 };
 
-// Workers join a job through `gate`: its low half counts those inside, kOpen says that there is work. So a caller
-// waits only for workers that did join, never for one that is still asleep.
+// Workers join a job through `gate`: its low half counts those inside, kOpen says that there is
+// work. So a caller waits only for workers that did join, never for one that is still asleep.
 constexpr uint32_t kOpen = 1u << 31;
 constexpr uint32_t kInside = kOpen - 1;
 
@@ -37,11 +38,11 @@ constexpr uint32_t kInside = kOpen - 1;
 constinit Job job{};
 alignas(64) constinit std::atomic<uint32_t> gate{0};
 alignas(64) constinit std::atomic<int64_t> next_piece{0};
-alignas(64) constinit std::atomic<bool> busy{false};         // a caller owns `job`
-alignas(64) constinit std::atomic<uint32_t> wakes{0};        // sleepers wait for it to change
+alignas(64) constinit std::atomic<bool> busy{false};   // a caller owns `job`
+alignas(64) constinit std::atomic<uint32_t> wakes{0};  // sleepers wait for it to change
 constinit std::atomic<int> sleepers{0};
-constinit std::atomic<int> wanted{0};                        // threads, the caller included; 0: not yet known
-constinit std::atomic<int> started{0};                       // workers
+constinit std::atomic<int> wanted{0};   // threads, the caller included; 0: not yet known
+constinit std::atomic<int> started{0};  // workers
 constinit std::mutex start_mutex;
 constinit thread_local bool inside_parallel_for = false;
 
@@ -122,15 +123,15 @@ void* worker(void* argument) {
 
 // The workers do not come along into a child, nor does the thread whose job they may have shared.
 void install_fork_handlers() {
-  static const int installed = pthread_atfork(
-      [] { start_mutex.lock(); }, [] { start_mutex.unlock(); },
-      [] {
-        started.store(0);
-        sleepers.store(0);
-        gate.store(0);
-        busy.store(false);
-        start_mutex.unlock();
-      });
+  static const int installed =
+      pthread_atfork([] { start_mutex.lock(); }, [] { start_mutex.unlock(); },
+                     [] {
+                       started.store(0);
+                       sleepers.store(0);
+                       gate.store(0);
+                       busy.store(false);
+                       start_mutex.unlock();
+                     });
   (void)installed;
 }
 
@@ -147,7 +148,8 @@ void start_workers(int count) {
   for (int i = started.load(std::memory_order_relaxed); i < count; ++i) {
     pthread_t thread;
     const auto index = reinterpret_cast<void*>(static_cast<intptr_t>(i + 1));
-    if (pthread_create(&thread, &attributes, worker, index) != 0) break;  // fewer helpers; the work gets done
+    if (pthread_create(&thread, &attributes, worker, index) != 0)
+      break;  // fewer helpers; the work gets done
     pthread_setname_np(thread, "tenon-pool");
     started.store(i + 1, std::memory_order_release);
   }

@@ -1,19 +1,21 @@
 // From an entry function to a Backend: nothing of a plugin is used before it was checked here.
 #include <cstring>
 
-#include "tenon/device/backend.h"
+#include "core/device/backend.h"
+#include "core/device/mask.h"
 #include "tenon/device/host_services.h"
-#include "tenon/device/mask.h"
 
 namespace tenon {
 namespace {
 
 constexpr uint32_t kMaxTableSize = 64 * 1024;
-constexpr uint32_t kMaxDeviceCount = 4096;  // of one backend; far above any machine, far below a garbage number
+constexpr uint32_t kMaxDeviceCount =
+    4096;  // of one backend; far above any machine, far below a garbage number
 
 std::string version_text(uint32_t major, uint32_t minor) { return concat_text(major, ".", minor); }
 
-// Copies as many bytes as both sides know into a zeroed table of our own. False: its size cannot be right.
+// Copies as many bytes as both sides know into a zeroed table of our own. False: its size cannot be
+// right.
 template <class Table>
 bool copy_table(const Table* given, uint32_t least, Table* own) {
   uint32_t size;
@@ -72,7 +74,8 @@ std::string check_core(const TenonCoreOps& t) {
   TENON_NEED(compute, t, kernel_destroy);
   TENON_NEED(compute, t, kernel_launch);
   if (compute.present != 0 && !compute.names.empty()) {
-    return concat_text("its core table has some of the three kernel functions but lacks ", compute.names);
+    return concat_text("its core table has some of the three kernel functions but lacks ",
+                       compute.names);
   }
   return {};
 }
@@ -99,15 +102,18 @@ std::string check_streams(const TenonStreamOps& t) {
 std::string check_props(const TenonDeviceProps& p, const BackendTables& tables, uint32_t index) {
   const std::string device = concat_text(tables.name, ":", index);
   if (p.min_alignment == 0 || (p.min_alignment & (p.min_alignment - 1)) != 0) {
-    return concat_text("device_props of ", device, ": min_alignment ", p.min_alignment, " is not a power of two");
+    return concat_text("device_props of ", device, ": min_alignment ", p.min_alignment,
+                       " is not a power of two");
   }
   if (tables.core.kernel_create && (p.max_operands < 8 || p.max_instrs < 32 || p.max_scalars < 4)) {
-    return concat_text("device_props of ", device, ": limits of ", p.max_operands, " operands, ", p.max_instrs,
-                       " instructions, ", p.max_scalars, " scalars are below the least allowed (8, 32, 4)");
+    return concat_text("device_props of ", device, ": limits of ", p.max_operands, " operands, ",
+                       p.max_instrs, " instructions, ", p.max_scalars,
+                       " scalars are below the least allowed (8, 32, 4)");
   }
   if ((p.flags & TENON_DEVICE_HOST_ADDRESSABLE) && tables.streams.stream_create) {
-    return concat_text("device_props of ", device,
-                       ": HOST_ADDRESSABLE devices are synchronous, but the backend has a streams group");
+    return concat_text(
+        "device_props of ", device,
+        ": HOST_ADDRESSABLE devices are synchronous, but the backend has a streams group");
   }
   return {};
 }
@@ -147,7 +153,8 @@ std::string read_devices(Backend& backend) {
     props.size = sizeof props;
     error = new_error();
     const TenonStatus status = core.device_props(i, &props, &error);
-    if (status != TENON_OK) return concat_text("device_props(", i, ") failed: ", message_of(status, error));
+    if (status != TENON_OK)
+      return concat_text("device_props(", i, ") failed: ", message_of(status, error));
     props.name[sizeof props.name - 1] = props.uuid[sizeof props.uuid - 1] = 0;
     if (props.min_alignment == 0) props.min_alignment = 1;  // 0 means default
     if (std::string bad = check_props(props, backend.tables, i); !bad.empty()) return bad;
@@ -158,28 +165,33 @@ std::string read_devices(Backend& backend) {
 }
 
 // Everything but calling the entry.
-std::string check_and_copy(const TenonBackend* given, std::string_view expected_name, BackendReport* report,
-                           Backend* backend) {
+std::string check_and_copy(const TenonBackend* given, std::string_view expected_name,
+                           BackendReport* report, Backend* backend) {
   if (!given) return "its entry function returned OK and no table";
   TenonBackend own{};
   constexpr uint32_t least = offsetof(TenonBackend, core) + sizeof(void*);
-  if (!copy_table(given, least, &own)) return concat_text("its backend table has the impossible size ", given_size(given));
+  if (!copy_table(given, least, &own))
+    return concat_text("its backend table has the impossible size ", given_size(given));
   report->abi_major = own.abi_major;
   report->abi_minor = own.abi_minor;
   if (own.name && good_name(std::string_view(own.name, strnlen(own.name, 32)))) {
     backend->tables.name = own.name;
   } else {
-    return concat_text("its name ", own.name ? concat_text("'", std::string(own.name, strnlen(own.name, 40)), "'") : "(NULL)",
-                       " is not of the form [a-z0-9_]{1,31}");
+    return concat_text(
+        "its name ",
+        own.name ? concat_text("'", std::string(own.name, strnlen(own.name, 40)), "'") : "(NULL)",
+        " is not of the form [a-z0-9_]{1,31}");
   }
   if (report->name.empty()) report->name = backend->tables.name;
   if (!expected_name.empty() && backend->tables.name != expected_name) {
-    return concat_text("the file is named for '", expected_name, "' but its table says '", backend->tables.name, "'");
+    return concat_text("the file is named for '", expected_name, "' but its table says '",
+                       backend->tables.name, "'");
   }
   if (own.abi_major != TENON_ABI_MAJOR || own.abi_minor != TENON_ABI_MINOR) {
-    return concat_text("needs ABI ", version_text(own.abi_major, own.abi_minor), ", this Tenon provides ABI ",
-                       version_text(TENON_ABI_MAJOR, TENON_ABI_MINOR),
-                       " and version 0 demands an exact match; rebuild the plugin with this tenon_backend.h or use the "
+    return concat_text("needs ABI ", version_text(own.abi_major, own.abi_minor),
+                       ", this Tenon provides ABI ", version_text(TENON_ABI_MAJOR, TENON_ABI_MINOR),
+                       " and version 0 demands an exact match; rebuild the plugin with this "
+                       "tenon_backend.h or use the "
                        "Tenon it was built for");
   }
   BackendTables& tables = backend->tables;
@@ -208,16 +220,26 @@ std::string check_and_copy(const TenonBackend* given, std::string_view expected_
 
 std::string_view status_name(TenonStatus status) {
   switch (status) {
-    case TENON_OK: return "OK";
-    case TENON_UNSUPPORTED: return "UNSUPPORTED";
-    case TENON_INVALID_ARGUMENT: return "INVALID_ARGUMENT";
-    case TENON_OUT_OF_MEMORY: return "OUT_OF_MEMORY";
-    case TENON_DEVICE_LOST: return "DEVICE_LOST";
-    case TENON_INTERNAL: return "INTERNAL";
-    case TENON_NOT_READY: return "NOT_READY";
-    case TENON_FAILED_PRECONDITION: return "FAILED_PRECONDITION";
-    case TENON_INCOMPATIBLE: return "INCOMPATIBLE";
-    default: return "an unknown status";
+    case TENON_OK:
+      return "OK";
+    case TENON_UNSUPPORTED:
+      return "UNSUPPORTED";
+    case TENON_INVALID_ARGUMENT:
+      return "INVALID_ARGUMENT";
+    case TENON_OUT_OF_MEMORY:
+      return "OUT_OF_MEMORY";
+    case TENON_DEVICE_LOST:
+      return "DEVICE_LOST";
+    case TENON_INTERNAL:
+      return "INTERNAL";
+    case TENON_NOT_READY:
+      return "NOT_READY";
+    case TENON_FAILED_PRECONDITION:
+      return "FAILED_PRECONDITION";
+    case TENON_INCOMPATIBLE:
+      return "INCOMPATIBLE";
+    default:
+      return "an unknown status";
   }
 }
 
@@ -227,13 +249,7 @@ std::unique_ptr<Backend> register_backend(TenonEntryFn entry, std::string_view e
   backend->path = report->path;
   TenonError error = new_error();
   const TenonBackend* given = nullptr;
-  TenonStatus status;
-  try {
-    status = entry(host_services(), &given, &error);
-  } catch (...) {  // a C++ plugin may let one slip; the entry is not noexcept
-    report->reason = "its entry function threw an exception";
-    return nullptr;
-  }
+  const TenonStatus status = entry(host_services(), &given, &error);
   if (status != TENON_OK) {
     report->reason = concat_text("its entry function refused: ", message_of(status, error));
     return nullptr;

@@ -1,8 +1,8 @@
-#include "tenon/device/registry.h"
+#include "core/device/registry.h"
 
 #include <algorithm>
 
-#include "tenon/device/fork.h"
+#include "core/device/fork.h"
 #include "tenon/device/host_services.h"
 
 namespace tenon {
@@ -20,10 +20,13 @@ struct Registry::Candidate {
 namespace {
 
 std::string describe(const BackendReport& r) {
-  static constexpr const char* states[] = {"found, not opened yet", "loaded", "refused", "disabled", "shadowed"};
-  std::string text = concat_text(r.name.empty() ? "(built in)" : r.name, ": ", r.path.empty() ? "built in" : r.path, ": ",
-                                 states[static_cast<int>(r.state)]);
-  if (r.state == BackendReport::State::kLoaded) text += concat_text(", ", r.devices, r.devices == 1 ? " device" : " devices");
+  static constexpr const char* states[] = {"found, not opened yet", "loaded", "refused", "disabled",
+                                           "shadowed"};
+  std::string text =
+      concat_text(r.name.empty() ? "(built in)" : r.name, ": ",
+                  r.path.empty() ? "built in" : r.path, ": ", states[static_cast<int>(r.state)]);
+  if (r.state == BackendReport::State::kLoaded)
+    text += concat_text(", ", r.devices, r.devices == 1 ? " device" : " devices");
   if (!r.reason.empty()) text += concat_text(": ", r.reason);
   return text;
 }
@@ -52,7 +55,8 @@ constinit std::atomic<Registry*> global_registry{nullptr};
 Registry& Registry::global() {
   static Registry* registry = [] {
     install_fork_handlers();
-    auto* made = new Registry(settings_from_environment());  // leaked: plugins may call back until the very end
+    auto* made = new Registry(
+        settings_from_environment());  // leaked: plugins may call back until the very end
     global_registry.store(made);
     return made;
   }();
@@ -61,7 +65,8 @@ Registry& Registry::global() {
 
 Registry* Registry::existing() { return global_registry.load(); }
 
-Registry::Candidate* Registry::add(Origin origin, std::string name, std::string path, TenonEntryFn entry) {
+Registry::Candidate* Registry::add(Origin origin, std::string name, std::string path,
+                                   TenonEntryFn entry) {
   auto candidate = std::make_unique<Candidate>();
   candidate->origin = origin;
   candidate->entry = entry;
@@ -93,7 +98,8 @@ Backend* Registry::winner(std::string_view name) {
 Backend* Registry::find(std::string_view name) {
   if (Backend* known = winner(name)) return known;
   for (Candidate* c : candidates()) {
-    // Which name a built-in has is known only when it is loaded, and an override must come before it.
+    // Which name a built-in has is known only when it is loaded, and an override must come before
+    // it.
     if (c->origin > Origin::kBuiltin && c->file_name != name) continue;
     load(*c);
     if (c->origin >= Origin::kBuiltin) {
@@ -108,7 +114,8 @@ std::vector<Backend*> Registry::all() {
   for (Candidate* c : candidates()) load(*c);
   std::lock_guard<std::mutex> lock(mutex_);
   for (const auto& c : candidates_) {
-    if (c->report.state == BackendReport::State::kLoaded) result.push_back(winners_.find(c->report.name)->second);
+    if (c->report.state == BackendReport::State::kLoaded)
+      result.push_back(winners_.find(c->report.name)->second);
   }
   return result;
 }
@@ -134,7 +141,8 @@ std::string Registry::tried() {
 
 Backend& Registry::load_file(const std::string& path) {
   if (path.find('/') == std::string::npos) {
-    fail(ErrorCode::kDevice, "load_backend", "'", path, "' has no '/': give the path of the plugin's file (./", path,
+    fail(ErrorCode::kDevice, "load_backend", "'", path,
+         "' has no '/': give the path of the plugin's file (./", path,
          "), bare names are never searched for");
   }
   const std::string name = backend_name_of_file(path);
@@ -150,7 +158,8 @@ Backend& Registry::load_file(const std::string& path) {
     // The same file again is no mistake.
     std::lock_guard<std::mutex> lock(mutex_);
     for (const auto& c : candidates_) {
-      if (c->inode == file.inode && c->device == file.device && c->report.state == BackendReport::State::kLoaded) {
+      if (c->inode == file.inode && c->device == file.device &&
+          c->report.state == BackendReport::State::kLoaded) {
         candidate = c.get();
       }
     }
@@ -171,9 +180,9 @@ Backend& Registry::load_file(const std::string& path) {
 
 std::string Registry::shadowed_reason(const std::string& name, const std::string& path) {
   const Backend* first = winner(name);
-  return concat_text("already registered (", first->path.empty() ? "built in" : first->path, "); ignoring ",
-                     path.empty() ? "the built-in" : path, "; use TENON_BACKEND_OVERRIDE=", name,
-                     "=/path to replace it");
+  return concat_text("already registered (", first->path.empty() ? "built in" : first->path,
+                     "); ignoring ", path.empty() ? "the built-in" : path,
+                     "; use TENON_BACKEND_OVERRIDE=", name, "=/path to replace it");
 }
 
 bool Registry::claim_file(Candidate& candidate, const PluginFile& file, std::string* first_path) {
@@ -200,19 +209,23 @@ BackendReport Registry::try_load(Candidate& candidate, std::unique_ptr<Backend>*
     return report;
   };
   const auto disabled = [&] {
-    return std::find(settings_.disabled.begin(), settings_.disabled.end(), report.name) != settings_.disabled.end();
+    return std::find(settings_.disabled.begin(), settings_.disabled.end(), report.name) !=
+           settings_.disabled.end();
   };
   if (candidate.origin != Origin::kBuiltin) {
     if (disabled()) return end(State::kDisabled, "by TENON_DISABLE");
-    if (winner(report.name)) return end(State::kShadowed, shadowed_reason(report.name, report.path));
+    if (winner(report.name))
+      return end(State::kShadowed, shadowed_reason(report.name, report.path));
     PluginFile file;
     if (std::string bad = inspect_file(report.path, settings_.strict, &file); !bad.empty()) {
       return end(State::kRefused, bad);
     }
     std::string first_path;
-    if (!claim_file(candidate, file, &first_path)) return end(State::kShadowed, concat_text("the same file as ", first_path));
+    if (!claim_file(candidate, file, &first_path))
+      return end(State::kShadowed, concat_text("the same file as ", first_path));
     if (settings_.log) say_line(concat_text("loader: opening ", file.real_path));
-    if (std::string bad = open_plugin(file.real_path, &candidate.handle, &candidate.entry); !bad.empty()) {
+    if (std::string bad = open_plugin(file.real_path, &candidate.handle, &candidate.entry);
+        !bad.empty()) {
       return end(State::kRefused, bad);
     }
   }
@@ -233,7 +246,9 @@ void Registry::load(Candidate& candidate) {
   candidate.loading.run([&] {
     std::unique_ptr<Backend> backend;
     BackendReport report = try_load(candidate, &backend);
-    if (backend && winner(report.name)) {  // a built-in that an override replaced, or two built-ins of one name
+    if (backend &&
+        winner(
+            report.name)) {  // a built-in that an override replaced, or two built-ins of one name
       report.state = BackendReport::State::kShadowed;
       report.reason = shadowed_reason(report.name, report.path);
       backend.reset();

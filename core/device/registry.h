@@ -1,9 +1,9 @@
 // Registry: all candidates of this process and what became of them. Inside the device floor.
 //
-// Listing reads directory entries only; a plugin is loaded when its name is first asked for, or when all are
-// (devices(), backend_reports()). Nothing that a plugin does wrong is fatal: its candidate ends with a reason. The
-// first candidate of a name that passes every check wins; later ones are shadowed. The registry's lock is held
-// neither in dlopen nor in a plugin.
+// Listing reads directory entries only; a plugin is loaded when its name is first asked for, or
+// when all are (devices(), backend_reports()). Nothing that a plugin does wrong is fatal: its
+// candidate ends with a reason. The first candidate of a name that passes every check wins; later
+// ones are shadowed. The registry's lock is held neither in dlopen nor in a plugin.
 #ifndef TENON_DEVICE_REGISTRY_H_
 #define TENON_DEVICE_REGISTRY_H_
 
@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tenon/device/backend.h"
+#include "core/device/backend.h"
 #include "tenon/device/loader.h"
 
 namespace tenon {

@@ -1,13 +1,14 @@
-// Proves what becomes of a backend's tables: each rule of registration refuses with its reason, sizes are read both
-// ways, the first of a name wins, disabled ones stay away, nothing is fatal, and no lock is held meanwhile.
-#include "tenon/device/registry.h"
+// Proves what becomes of a backend's tables: each rule of registration refuses with its reason,
+// sizes are read both ways, the first of a name wins, disabled ones stay away, nothing is fatal,
+// and no lock is held meanwhile.
+#include "core/device/registry.h"
 
 #include <gtest/gtest.h>
 
 #include <thread>
 
-#include "core/device/fake_backend.h"
 #include "tenon/device/builtin.h"
+#include "tenon/device/fake_backend.h"
 
 namespace tenon {
 
@@ -68,18 +69,29 @@ TEST(Registration, EveryBrokenTableIsRefusedWithItsReason) {
       {"bad name", [](TenonBackend* b, auto*, auto*) { b->name = "Fake"; }, "[a-z0-9_]{1,31}"},
       {"empty name", [](TenonBackend* b, auto*, auto*) { b->name = ""; }, "[a-z0-9_]{1,31}"},
       {"long name", [](TenonBackend* b, auto*, auto*) { b->name = long_name; }, "[a-z0-9_]{1,31}"},
-      {"other minor", [](TenonBackend* b, auto*, auto*) { b->abi_minor = 7; }, "needs ABI 0.7, this Tenon provides ABI 0.1"},
+      {"other minor", [](TenonBackend* b, auto*, auto*) { b->abi_minor = 7; },
+       "needs ABI 0.7, this Tenon provides ABI 0.1"},
       {"other major", [](TenonBackend* b, auto*, auto*) { b->abi_major = 3; }, "needs ABI 3.1"},
       {"no core", [](TenonBackend* b, auto*, auto*) { b->core = nullptr; }, "no core table"},
-      {"core size", [](TenonBackend*, TenonCoreOps* c, auto*) { c->size = 4; }, "core table has the impossible size 4"},
+      {"core size", [](TenonBackend*, TenonCoreOps* c, auto*) { c->size = 4; },
+       "core table has the impossible size 4"},
       {"short core", [](TenonBackend*, TenonCoreOps* c, auto*) { c->size = 40; },
        "lacks mem_alloc, mem_free, copy_h2d, copy_d2h, copy_d2d"},
-      {"no free", [](TenonBackend*, TenonCoreOps* c, auto*) { c->mem_free = nullptr; }, "core table lacks mem_free"},
+      {"no free", [](TenonBackend*, TenonCoreOps* c, auto*) { c->mem_free = nullptr; },
+       "core table lacks mem_free"},
       {"two of three", [](TenonBackend*, TenonCoreOps* c, auto*) { c->kernel_destroy = nullptr; },
        "some of the three kernel functions but lacks kernel_destroy"},
-      {"streams", [](TenonBackend* b, auto*, TenonStreamOps* s) { s->event_query = nullptr; b->streams = s; },
+      {"streams",
+       [](TenonBackend* b, auto*, TenonStreamOps* s) {
+         s->event_query = nullptr;
+         b->streams = s;
+       },
        "streams group is incomplete (all or none): it lacks event_query"},
-      {"streams size", [](TenonBackend* b, auto*, TenonStreamOps* s) { s->size = 12; b->streams = s; },
+      {"streams size",
+       [](TenonBackend* b, auto*, TenonStreamOps* s) {
+         s->size = 12;
+         b->streams = s;
+       },
        "streams table has the impossible size 12"},
   };
   for (const Spoiled& c : cases) {
@@ -94,7 +106,9 @@ TEST(Registration, EveryBrokenTableIsRefusedWithItsReason) {
 TEST(Registration, BadDevicePropertiesAreRefused) {
   FakeSettings s;
   s.max_operands = 7;
-  EXPECT_HAS(report_of<2>(s).reason, "limits of 7 operands, 64 instructions, 8 scalars are below the least allowed (8, 32, 4)");
+  EXPECT_HAS(
+      report_of<2>(s).reason,
+      "limits of 7 operands, 64 instructions, 8 scalars are below the least allowed (8, 32, 4)");
   s = {};
   s.max_instrs = 31;
   EXPECT_EQ(report_of<2>(s).state, State::kRefused);
@@ -130,7 +144,8 @@ TEST(Registration, LongerAndShorterTablesAreReadAsFarAsBothKnow) {
     b->core = &longer.known;
   };
   EXPECT_EQ(report_of<3>(s).state, State::kLoaded);
-  // One from the past: it ends before the kernel functions, and before its backend table's last fields.
+  // One from the past: it ends before the kernel functions, and before its backend table's last
+  // fields.
   s.spoil = [](TenonBackend* b, TenonCoreOps* c, TenonStreamOps*) {
     c->size = offsetof(TenonCoreOps, kernel_create);
     b->size = offsetof(TenonBackend, memory);
@@ -158,21 +173,21 @@ TEST(Registration, NoDeviceIsNoFaultAndKeepsThePluginsWords) {
   EXPECT_HAS(r.reason, "looked for libfake.so.1");
 }
 
-TenonStatus refusing(const TenonHost*, const TenonBackend**, TenonError* error) {
+TenonStatus refusing(const TenonHost*, const TenonBackend**, TenonError* error) noexcept {
   return tenon_fail(error, TENON_INCOMPATIBLE, "wants a newer host");
 }
-TenonStatus throwing(const TenonHost*, const TenonBackend**, TenonError*) { throw 7; }
-TenonStatus forgetful(const TenonHost*, const TenonBackend**, TenonError*) { return TENON_OK; }
+TenonStatus forgetful(const TenonHost*, const TenonBackend**, TenonError*) noexcept {
+  return TENON_OK;
+}
 
-TEST(Registration, EntriesThatRefuseThrowOrForgetAreNotFatal) {
+TEST(Registration, EntriesThatRefuseOrForgetAreNotFatal) {
   Fake<5>::settings().name = "good";
-  Registry registry(of({refusing, throwing, forgetful, Fake<5>::entry}));
+  Registry registry(of({refusing, forgetful, Fake<5>::entry}));
   const auto r = registry.reports();
-  ASSERT_EQ(r.size(), 4u);
+  ASSERT_EQ(r.size(), 3u);
   EXPECT_HAS(r[0].reason, "INCOMPATIBLE: wants a newer host");
-  EXPECT_HAS(r[1].reason, "threw an exception");
-  EXPECT_HAS(r[2].reason, "no table");
-  EXPECT_EQ(r[3].state, State::kLoaded);
+  EXPECT_HAS(r[1].reason, "no table");
+  EXPECT_EQ(r[2].state, State::kLoaded);
   EXPECT_NE(registry.find("good"), nullptr);
 }
 
@@ -202,14 +217,16 @@ TEST(Registry, ManyThreadsLoadABackendOnce) {
   Registry registry(of({Fake<9>::entry}));
   std::vector<std::thread> threads;
   std::atomic<int> found{0};
-  for (int i = 0; i < 8; ++i) threads.emplace_back([&] { found += registry.find("many") != nullptr; });
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&] { found += registry.find("many") != nullptr; });
   for (auto& t : threads) t.join();
   EXPECT_EQ(found, 8);
   EXPECT_EQ(Fake<9>::counters().entries, 1);
 }
 
 Registry* calls_back_into = nullptr;
-TenonStatus asks_for_itself(const TenonHost* host, const TenonBackend** out, TenonError* error) {
+TenonStatus asks_for_itself(const TenonHost* host, const TenonBackend** out,
+                            TenonError* error) noexcept {
   calls_back_into->reports();  // neither deadlock nor endless recursion
   EXPECT_EQ(calls_back_into->find("curious"), nullptr);
   return Fake<10>::entry(host, out, error);

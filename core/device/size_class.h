@@ -1,4 +1,5 @@
-// Size classes of the memory cache: eight per power of two, so that at most an eighth of a block is unused.
+// Size classes of the memory cache: eight per power of two, so that at most an eighth of a block is
+// unused.
 //
 //   64, 128, ... 512, 576, 640, ... 1024, 1152, ...      bytes, all multiples of 64
 //
@@ -17,8 +18,9 @@ inline constexpr uint64_t kMaxBlockBytes = uint64_t{1} << 48;  // of the last cl
 // 0 < bytes <= kMaxBlockBytes.
 constexpr unsigned size_class(uint64_t bytes) {
   if (bytes <= 512) return static_cast<unsigned>((bytes - 1) / 64);
-  const unsigned e = static_cast<unsigned>(std::bit_width(bytes - 1)) - 1;  // 2^e < bytes <= 2^(e+1)
-  const uint64_t eighths = (bytes - 1 - (uint64_t{1} << e)) >> (e - 3);     // 0 to 7
+  const unsigned e =
+      static_cast<unsigned>(std::bit_width(bytes - 1)) - 1;              // 2^e < bytes <= 2^(e+1)
+  const uint64_t eighths = (bytes - 1 - (uint64_t{1} << e)) >> (e - 3);  // 0 to 7
   return 8 + (e - 9) * 8 + static_cast<unsigned>(eighths);
 }
 

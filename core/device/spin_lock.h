@@ -1,5 +1,6 @@
-// SpinLock: for critical sections of a few nanoseconds (a list push, a counter), where an uncontended std::mutex
-// would be most of the cost. Never held while anything is called that could block.
+// SpinLock: for critical sections of a few nanoseconds (a list push, a counter), where an
+// uncontended std::mutex would be most of the cost. Never held while anything is called that could
+// block.
 #ifndef TENON_DEVICE_SPIN_LOCK_H_
 #define TENON_DEVICE_SPIN_LOCK_H_
 

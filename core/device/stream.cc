@@ -2,9 +2,9 @@
 
 #include <string>
 
-#include "tenon/device/backend.h"
-#include "tenon/device/memory_cache.h"
-#include "tenon/device/stream_pool.h"
+#include "core/device/backend.h"
+#include "core/device/memory_cache.h"
+#include "core/device/stream_pool.h"
 
 namespace tenon {
 namespace detail {
@@ -17,7 +17,8 @@ constinit thread_local int open_scopes = 0;
 
 // "mul, add, exp (the last 3 launches, newest last)"; the caller holds stream.mutex.
 std::string last_launches(const StreamState& stream) {
-  const uint64_t count = stream.launches < StreamState::kRing ? stream.launches : StreamState::kRing;
+  const uint64_t count =
+      stream.launches < StreamState::kRing ? stream.launches : StreamState::kRing;
   std::string text;
   for (uint64_t i = stream.launches - count; i < stream.launches; ++i) {
     text += text.empty() ? "" : ", ";
@@ -27,8 +28,8 @@ std::string last_launches(const StreamState& stream) {
 }
 
 // Says that the culprit may be an earlier launch, where the device is asynchronous.
-[[noreturn, gnu::cold]] void throw_with_launches(StreamState& stream, std::string_view operation, TenonStatus status,
-                                                 TenonError error) {
+[[noreturn, gnu::cold]] void throw_with_launches(StreamState& stream, std::string_view operation,
+                                                 TenonStatus status, TenonError error) {
   std::string launches;
   {
     std::lock_guard<std::mutex> order(stream.mutex);
@@ -37,8 +38,9 @@ std::string last_launches(const StreamState& stream) {
   error.message[sizeof error.message - 1] = 0;
   std::string text(error.message);
   if (!stream.device.synchronous && !launches.empty()) {
-    text += concat_text("; the error may come from earlier work on this stream, last launches (newest last): ", launches,
-                        "; TENON_SYNC=1 names the culprit");
+    text += concat_text(
+        "; the error may come from earlier work on this stream, last launches (newest last): ",
+        launches, "; TENON_SYNC=1 names the culprit");
   }
   throw_status(stream.device, operation, status, text);
 }
@@ -59,8 +61,8 @@ void note_launch(StreamState& stream, const char* name) {
   }
 }
 
-void after_call_failed(StreamState& stream, const char* name, TenonStatus status, const TenonError& error,
-                       int attempt) {
+void after_call_failed(StreamState& stream, const char* name, TenonStatus status,
+                       const TenonError& error, int attempt) {
   if (status == TENON_OUT_OF_MEMORY && attempt == 0) {
     stream.device.memory->trim();
     return;
@@ -71,7 +73,8 @@ void after_call_failed(StreamState& stream, const char* name, TenonStatus status
 }  // namespace detail
 
 void synchronize(StreamState& stream, std::string_view operation) {
-  if (stream.device.unusable.load(std::memory_order_relaxed)) check_usable(stream.device, operation);
+  if (stream.device.unusable.load(std::memory_order_relaxed))
+    check_usable(stream.device, operation);
   TenonError error = new_error();
   const TenonStatus status = wait_for_stream(stream, &error);
   if (status != TENON_OK) detail::throw_with_launches(stream, operation, status, error);
@@ -97,7 +100,8 @@ void synchronize(Device device) {
   if (failed) detail::throw_with_launches(*failed, "synchronize", first, first_error);
 }
 
-// ---- Stream ------------------------------------------------------------------------------------------
+// ---- Stream
+// ------------------------------------------------------------------------------------------
 
 Stream::Stream(Device device) {
   DeviceState& state = device.state();
@@ -109,7 +113,8 @@ Stream::Stream(Device device) {
 
 Stream Stream::default_of(Device device) {
   // An alias of nothing: the default stream lives as long as its device.
-  return Stream(std::shared_ptr<StreamState>(std::shared_ptr<void>(), device.state().default_stream));
+  return Stream(
+      std::shared_ptr<StreamState>(std::shared_ptr<void>(), device.state().default_stream));
 }
 
 Stream Stream::current(Device device) {
@@ -137,7 +142,8 @@ bool Stream::idle() const {
   detail::throw_with_launches(*state_, "Stream::idle", status, error);
 }
 
-// ---- Event -------------------------------------------------------------------------------------------
+// ---- Event
+// -------------------------------------------------------------------------------------------
 
 struct Event::State {
   StreamState* stream;  // that it was recorded on; states are never freed
@@ -161,7 +167,8 @@ void Stream::wait(const Event& event) const {
   DeviceState& device = state_->device;
   check_usable(device, "Stream::wait");
   if (!event.state_ || event.state_->stream == state_.get()) return;
-  if (&event.state_->stream->device != &device) {  // the ABI's events order streams of one device only
+  if (&event.state_->stream->device !=
+      &device) {  // the ABI's events order streams of one device only
     event.synchronize();
     return;
   }
@@ -170,7 +177,8 @@ void Stream::wait(const Event& event) const {
   {
     std::lock_guard<std::mutex> order(state_->mutex);
     CallGuard guard(device);
-    status = device.tables->streams.event_wait(device.handle, state_->handle, event.state_->event, &error);
+    status = device.tables->streams.event_wait(device.handle, state_->handle, event.state_->event,
+                                               &error);
   }
   if (status != TENON_OK) detail::throw_with_launches(*state_, "Stream::wait", status, error);
 }
@@ -199,10 +207,12 @@ void Event::synchronize() const {
     CallGuard guard(device);
     status = device.tables->streams.event_sync(device.handle, state_->event, &error);
   }
-  if (status != TENON_OK) detail::throw_with_launches(*state_->stream, "Event::synchronize", status, error);
+  if (status != TENON_OK)
+    detail::throw_with_launches(*state_->stream, "Event::synchronize", status, error);
 }
 
-// ---- StreamScope -------------------------------------------------------------------------------------
+// ---- StreamScope
+// -------------------------------------------------------------------------------------
 
 StreamScope::StreamScope(const Stream& stream) : stream_(stream) {
   StreamState& state = stream_.state();

@@ -1,13 +1,14 @@
 // Streams and events: order on asynchronous devices.
 //
 //   Stream s(device);              // a new stream
-//   StreamScope scope(s);          // work of this thread on that device goes to s until the scope ends
-//   Event e = s.record();  other.wait(e);  e.synchronize();
+//   StreamScope scope(s);          // work of this thread on that device goes to s until the scope
+//   ends Event e = s.record();  other.wait(e);  e.synchronize();
 //
-// Core owns streams; a thread-local scope says which one is current per device, the device's default stream
-// otherwise. A synchronous device has streams too: they are always idle and events always done. A failure of
-// asynchronous work is reported by the next synchronize, query or launch on its stream, with the names of the
-// last launches. Environment TENON_SYNC=1 synchronises after every call to name the culprit.
+// Core owns streams; a thread-local scope says which one is current per device, the device's
+// default stream otherwise. A synchronous device has streams too: they are always idle and events
+// always done. A failure of asynchronous work is reported by the next synchronize, query or launch
+// on its stream, with the names of the last launches. Environment TENON_SYNC=1 synchronises after
+// every call to name the culprit.
 #ifndef TENON_DEVICE_STREAM_H_
 #define TENON_DEVICE_STREAM_H_
 
@@ -23,11 +24,12 @@
 
 namespace tenon {
 
-// Internal state of a stream; lives as long as a Stream handle or memory that remembers it (streams are
-// recycled by their device, states never freed).
+// Internal state of a stream; lives as long as a Stream handle or memory that remembers it (streams
+// are recycled by their device, states never freed).
 class StreamState {
  public:
-  StreamState(DeviceState& owner, TenonStream stream_handle) : device(owner), handle(stream_handle) {}
+  StreamState(DeviceState& owner, TenonStream stream_handle)
+      : device(owner), handle(stream_handle) {}
   DeviceState& device;
   TenonStream handle;  // 0: the default stream
   std::mutex mutex;    // around calls that name this stream (asynchronous devices only)
@@ -35,15 +37,17 @@ class StreamState {
   static constexpr int kRing = 64;
   const char* ring[kRing] = {};
   uint64_t launches = 0;
-  uint32_t slot = 0;  // of its device: 0 the default stream, and every stream of a synchronous device
+  uint32_t slot =
+      0;  // of its device: 0 the default stream, and every stream of a synchronous device
   std::weak_ptr<StreamState> self;  // what the Stream handles of a pooled stream share
 };
 
 class Event {
  public:
   Event() = default;  // done
-  bool done() const;           // throws what the work threw
+  bool done() const;  // throws what the work threw
   void synchronize() const;
+
  private:
   friend class Stream;
   struct State;
@@ -59,11 +63,13 @@ class Stream {
   void synchronize() const;
   bool idle() const;
   Event record() const;
-  void wait(const Event& event) const;  // later work on this stream starts after the event; the host does not wait
+  void wait(const Event& event)
+      const;  // later work on this stream starts after the event; the host does not wait
   StreamState& state() const { return *state_; }
 
  private:
-  explicit Stream(std::shared_ptr<StreamState> state) : state_(static_cast<std::shared_ptr<StreamState>&&>(state)) {}
+  explicit Stream(std::shared_ptr<StreamState> state)
+      : state_(static_cast<std::shared_ptr<StreamState>&&>(state)) {}
   std::shared_ptr<StreamState> state_;
 };
 
@@ -81,8 +87,10 @@ class StreamScope {
 };
 
 namespace detail {
-// This thread's current stream by device ordinal; null entry: the default stream. Allocated at the first scope.
-extern constinit thread_local StreamState** current_streams;  // constinit: no wrapper call per access
+// This thread's current stream by device ordinal; null entry: the default stream. Allocated at the
+// first scope.
+extern constinit thread_local StreamState**
+    current_streams;  // constinit: no wrapper call per access
 }  // namespace detail
 
 inline StreamState& current_stream(DeviceState& device) {
@@ -91,8 +99,8 @@ inline StreamState& current_stream(DeviceState& device) {
   return *device.default_stream;
 }
 
-// Runs call(TenonStream, TenonError*) -> TenonStatus under the stream's and device's locks, as the ABI asks,
-// notes `name` in the ring, and throws on failure. UNSUPPORTED is returned, never thrown.
+// Runs call(TenonStream, TenonError*) -> TenonStatus under the stream's and device's locks, as the
+// ABI asks, notes `name` in the ring, and throws on failure. UNSUPPORTED is returned, never thrown.
 template <class Call>
 TenonStatus enqueue(StreamState& stream, const char* name, Call&& call);
 
@@ -100,17 +108,19 @@ TenonStatus enqueue(StreamState& stream, const char* name, Call&& call);
 void synchronize(StreamState& stream, std::string_view operation);
 
 namespace detail {
-// Returns if the call is worth a second attempt (memory was given back after OUT_OF_MEMORY); else throws.
+// Returns if the call is worth a second attempt (memory was given back after OUT_OF_MEMORY); else
+// throws.
 [[gnu::cold]] void after_call_failed(StreamState& stream, const char* name, TenonStatus status,
                                      const TenonError& error, int attempt);
 void note_launch(StreamState& stream, const char* name);  // ring; synchronises under TENON_SYNC=1
-extern bool sync_every_call;                              // TENON_SYNC=1, read when the first device opens
+extern bool sync_every_call;  // TENON_SYNC=1, read when the first device opens
 }  // namespace detail
 
 template <class Call>
 TenonStatus enqueue(StreamState& stream, const char* name, Call&& call) {
   DeviceState& device = stream.device;
-  if (__builtin_expect(device.unusable.load(std::memory_order_relaxed), 0)) check_usable(device, name);
+  if (__builtin_expect(device.unusable.load(std::memory_order_relaxed), 0))
+    check_usable(device, name);
   TenonError error;
   for (int attempt = 0;; ++attempt) {
     error.size = sizeof error;

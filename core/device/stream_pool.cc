@@ -1,6 +1,6 @@
-#include "tenon/device/stream_pool.h"
+#include "core/device/stream_pool.h"
 
-#include "tenon/device/backend.h"
+#include "core/device/backend.h"
 #include "tenon/device/host_services.h"
 
 namespace tenon {
@@ -24,7 +24,8 @@ StreamState& StreamPool::take_stream() {
   TenonError error = new_error();
   if (stream) {
     if (device_.synchronous) return *stream;
-    // What its former user left running stays in order before ours; an error of his must not become ours.
+    // What its former user left running stays in order before ours; an error of his must not become
+    // ours.
     TenonStatus status;
     {
       std::lock_guard<std::mutex> order(stream->mutex);
@@ -32,8 +33,9 @@ StreamState& StreamPool::take_stream() {
       status = device_.tables->streams.stream_query(device_.handle, stream->handle, &error);
     }
     if (status != TENON_OK && status != TENON_NOT_READY) {
-      log_line(LogLevel::kWarning, concat_text(device_.text, ": a stream that was given back had failed with ",
-                                               status_name(status), ": ", error.message));
+      log_line(LogLevel::kWarning,
+               concat_text(device_.text, ": a stream that was given back had failed with ",
+                           status_name(status), ": ", error.message));
       wait_for_stream(*stream, &error);
     }
     return *stream;
@@ -41,7 +43,8 @@ StreamState& StreamPool::take_stream() {
   TenonStream handle = 0;
   if (!device_.synchronous) {
     CallGuard guard(device_);
-    const TenonStatus status = device_.tables->streams.stream_create(device_.handle, 0, &handle, &error);
+    const TenonStatus status =
+        device_.tables->streams.stream_create(device_.handle, 0, &handle, &error);
     if (status != TENON_OK) throw_status(device_, "Stream", status, error);
   }
   stream = new StreamState(device_, handle);

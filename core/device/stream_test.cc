@@ -1,14 +1,15 @@
-// Proves streams and events on a device whose work waits until somebody waits for it, late errors with the names of
-// the launches, TENON_SYNC, lost devices, recycled streams, scopes, and the serialisation of calls.
+// Proves streams and events on a device whose work waits until somebody waits for it, late errors
+// with the names of the launches, TENON_SYNC, lost devices, recycled streams, scopes, and the
+// serialisation of calls.
 #include "tenon/device/stream.h"
 
 #include <gtest/gtest.h>
 
 #include <thread>
 
-#include "core/device/fake_backend.h"
 #include "tenon/device/builtin.h"
 #include "tenon/device/copy.h"
+#include "tenon/device/fake_backend.h"
 #include "tenon/device/memory.h"
 #include "tenon/device/plan.h"
 #include "tenon/map/builder.h"
@@ -38,7 +39,8 @@ std::span<const TenonEntryFn> builtin_backends() {
 
 namespace {
 
-#define EXPECT_HAS(text, piece) EXPECT_NE(std::string(text).find(piece), std::string::npos) << (text)
+#define EXPECT_HAS(text, piece) \
+  EXPECT_NE(std::string(text).find(piece), std::string::npos) << (text)
 
 const Plan& add_one(Device d, const char* name = "add_one") {
   map::Builder b;
@@ -46,7 +48,8 @@ const Plan& add_one(Device d, const char* name = "add_one") {
   k.name = name;
   const map::Value x = b.input(DType::float32);
   // The name is not part of a kernel, so kernels of two names need two contents.
-  k.program = b.finish({b.emit(TENON_OP_ADD, DType::float32, x, b.constant(1 + (name[0] == 'c'), DType::float32))});
+  k.program = b.finish(
+      {b.emit(TENON_OP_ADD, DType::float32, x, b.constant(1 + (name[0] == 'c'), DType::float32))});
   return plan_for(d.state(), k);
 }
 
@@ -56,7 +59,9 @@ struct Cell {
   Memory memory;
   explicit Cell(Device d) : device(d), memory(allocate(d.state(), current_stream(d.state()), 4)) {}
   ~Cell() { release(memory); }
-  void set(float value) { copy_from_host(current_stream(device.state()), memory.buffer, memory.offset, &value, 4); }
+  void set(float value) {
+    copy_from_host(current_stream(device.state()), memory.buffer, memory.offset, &value, 4);
+  }
   float get() {
     float value;
     copy_to_host(current_stream(device.state()), &value, memory.buffer, memory.offset, 4);
@@ -228,7 +233,8 @@ TEST(Errors, LateOnesNameTheLastLaunchesAndAreClearedByASync) {
     EXPECT_EQ(e.code(), ErrorCode::kBackend);
     EXPECT_HAS(e.what(), "Stream::synchronize: lazy:0 failed with INTERNAL: a launch failed");
     EXPECT_HAS(e.what(), "last launches (newest last): ");
-    EXPECT_HAS(e.what(), "add_one, culprit, add_one");  // "alpha" has add_one's content, hence its plan
+    EXPECT_HAS(e.what(),
+               "add_one, culprit, add_one");  // "alpha" has add_one's content, hence its plan
     EXPECT_HAS(e.what(), "TENON_SYNC=1");
   }
   s.synchronize();  // reported once
@@ -277,7 +283,9 @@ TEST(Errors, ALostDeviceStaysLost) {
     ADD_FAILURE();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kDevice);
-    EXPECT_HAS(e.what(), "doomed:0 failed with DEVICE_LOST: the fake is gone; the device is unusable from now on");
+    EXPECT_HAS(
+        e.what(),
+        "doomed:0 failed with DEVICE_LOST: the fake is gone; the device is unusable from now on");
   }
   try {
     synchronize(d);

@@ -1,8 +1,8 @@
 // matmul, gather, scatter: the device's own entry, else the CPU backend's on copies.
 #include <cstring>
 
-#include "tenon/device/backend.h"
-#include "tenon/device/fallback.h"
+#include "core/device/backend.h"
+#include "core/device/fallback.h"
 #include "tenon/device/memory.h"
 #include "tenon/device/plan.h"
 
@@ -10,11 +10,14 @@ namespace tenon {
 namespace {
 
 template <class Args>
-using Entry = TenonStatus (*)(TenonDevice, TenonStream, const Args*, TenonCall*, TenonError*) noexcept;
+using Entry = TenonStatus (*)(TenonDevice, TenonStream, const Args*, TenonCall*,
+                              TenonError*) noexcept;
 
-// UNSUPPORTED if the device has no such entry or refuses these arguments; `said` is then its message.
+// UNSUPPORTED if the device has no such entry or refuses these arguments; `said` is then its
+// message.
 template <class Args>
-TenonStatus call_entry(StreamState& stream, const char* name, Entry<Args> entry, const Args& args, std::string* said) {
+TenonStatus call_entry(StreamState& stream, const char* name, Entry<Args> entry, const Args& args,
+                       std::string* said) {
   DeviceState& device = stream.device;
   if (!entry) {
     *said = "the backend has no such entry";
@@ -24,10 +27,12 @@ TenonStatus call_entry(StreamState& stream, const char* name, Entry<Args> entry,
   call.size = sizeof call;
   Memory workspace;
   const auto note = [&](TenonStatus status, const TenonError* error) {
-    if (status == TENON_UNSUPPORTED) said->assign(error->message, strnlen(error->message, sizeof error->message));
+    if (status == TENON_UNSUPPORTED)
+      said->assign(error->message, strnlen(error->message, sizeof error->message));
     return status;
   };
-  // A host backend takes its workspace from host_alloc; asking it would double the price of a small product.
+  // A host backend takes its workspace from host_alloc; asking it would double the price of a small
+  // product.
   if (!device.host_addressable) {
     call.flags = TENON_CALL_DRY_RUN;
     const TenonStatus status = enqueue(stream, name, [&](TenonStream s, TenonError* error) {
@@ -67,8 +72,8 @@ bool has_elements(const TenonTensor& t) {
 
 void add(HostCopies& copies, const TenonTensor& t, bool written) {
   if (t.buffer == 0 || !has_elements(t)) return;
-  copies.add(t.buffer, t.offset, static_cast<uint32_t>(item_size(static_cast<DType>(t.dtype))), t.rank, t.sizes,
-             t.strides, written);
+  copies.add(t.buffer, t.offset, static_cast<uint32_t>(item_size(static_cast<DType>(t.dtype))),
+             t.rank, t.sizes, t.strides, written);
 }
 
 void move_to_host(const HostCopies& copies, TenonTensor* t) {
@@ -77,8 +82,8 @@ void move_to_host(const HostCopies& copies, TenonTensor* t) {
   t->offset = 0;
 }
 
-void run_indexed(StreamState& stream, const char* name, Entry<TenonIndexArgs> TenonTensorOps::*entry,
-                 const TenonIndexArgs& args) {
+void run_indexed(StreamState& stream, const char* name,
+                 Entry<TenonIndexArgs> TenonTensorOps::*entry, const TenonIndexArgs& args) {
   std::string said;
   const BackendTables& tables = *stream.device.tables;
   if (call_entry(stream, name, tables.tensor.*entry, args, &said) == TENON_OK) return;
@@ -104,7 +109,8 @@ void run_indexed(StreamState& stream, const char* name, Entry<TenonIndexArgs> Te
 
 void run_matmul(StreamState& stream, const TenonMatmulArgs& args) {
   std::string said;
-  if (call_entry(stream, "matmul", stream.device.tables->tensor.matmul, args, &said) == TENON_OK) return;
+  if (call_entry(stream, "matmul", stream.device.tables->tensor.matmul, args, &said) == TENON_OK)
+    return;
   DeviceState& host = begin_fallback(stream.device, "matmul", said);
   HostCopies copies(stream, host);
   add(copies, args.a, false);

@@ -169,7 +169,7 @@ TEST(OptimizerTest, ParametersWithoutGradientAreSkipped) {
   expect_near(b, {1 - 0.1 * 0.5 - 0.1}, 1e-8);
 }
 
-TEST(OptimizerTest, MomentumOfADeadParameterEndsAtZero) {
+TEST(OptimizerTest, MomentumOfADeadParameterDoesNotBecomeSubnormal) {
   const auto state_after = [](auto make) {
     Tensor p = leaf({1}, {1}, DType::float32);
     const auto optimizer = make(std::vector<Tensor>{p});
@@ -178,11 +178,16 @@ TEST(OptimizerTest, MomentumOfADeadParameterEndsAtZero) {
       optimizer->step();
     }
     EXPECT_TRUE(std::isfinite(values(p)[0]));
-    return values(optimizer->state_dict()[2].tensor)[0];  // not a subnormal number
+    return values(optimizer->state_dict()[2].tensor)[0];
   };
-  EXPECT_EQ(state_after([](auto p) { return std::make_unique<AdamW>(p); }), 0);
-  EXPECT_EQ(
-      state_after([](auto p) { return std::make_unique<Sgd>(p, SgdOptions{.momentum = 0.9}); }), 0);
+  // Nor does a product with a small learning rate.
+  const auto expect_harmless = [](double m) {
+    EXPECT_TRUE(m == 0 || std::abs(m) > 1e-30) << m;
+    EXPECT_LT(std::abs(m), 1e-25);
+  };
+  expect_harmless(state_after([](auto p) { return std::make_unique<AdamW>(p); }));
+  expect_harmless(
+      state_after([](auto p) { return std::make_unique<Sgd>(p, SgdOptions{.momentum = 0.9}); }));
 }
 
 TEST(OptimizerTest, StepsAreTheSameForAnyLayout) {

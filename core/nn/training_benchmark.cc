@@ -60,6 +60,7 @@ void BM_AdamWTenMillion(benchmark::State& state) {
     parameters.push_back(std::move(p));
   }
   AdamW optimizer(parameters);
+  optimizer.step();  // makes the state
   for (auto _ : state) optimizer.step();
   state.SetBytesProcessed(state.iterations() * 10 * 1000000 * 7 *
                           4);  // reads p m v g, writes p m v

@@ -119,6 +119,9 @@ Tensor gather(const char* name, const Tensor& x, const Tensor& indices, int axis
   Dims shape(mode == TENON_INDEX_ROWS ? x.shape() : indices.shape());
   if (mode == TENON_INDEX_ROWS) shape[axis] = indices.size();
   Tensor y = new_tensor(x.impl()->device(), x.dtype(), shape);
+  if (y.size() > 0 && x.size(axis) == 0) {
+    fail(ErrorCode::kAxis, name, "every index is out of bounds for axis ", axis, " with size 0 of ", describe(x));
+  }
   if (y.size() > 0) run_indexed(name, false, x, indices, y, axis, mode);
   record_indexed(mode == TENON_INDEX_ROWS ? kTake : kTakeAlong, x, indices, y, IndexRecord{Dims(x.shape()), axis, mode});
   return y;
@@ -186,7 +189,7 @@ Tensor concat(std::span<const Tensor> tensors, int64_t axis) {
     for (int i = 0; i < n; ++i) {
       const Tensor& t = tensors[static_cast<size_t>(i)];
       bounds[i + 2] = bounds[i + 1] + t.impl()->sizes[at];
-      if (is_floating(t.dtype())) set_edge(*node, i, t);
+      if (is_floating(t.dtype())) set_edge(*node, i, wants_grad(t) ? t.to(d) : t);
       any_edge |= node->wants(i);
     }
     if (any_edge) set_node(y, *node, 0);

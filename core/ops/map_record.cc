@@ -356,7 +356,10 @@ void map_vjp(const VjpCall& call) {
       const int source = g.source[k];
       if (source >= MapGradient::kComputed) {
         out = results[source - MapGradient::kComputed];
-      } else if (source != MapGradient::kZero) {
+      } else if (source == MapGradient::kZero) {
+        const uint32_t input = g.needed[k];
+        out = zeros(record.shapes ? record.shapes[input + 2] : target, variant.program().inputs[input], any->device());
+      } else {
         out = gradients[source];
         if (record.shapes) {
           if (!equal_shapes(out.shape(), target)) out = broadcast_to(out, target);

@@ -114,7 +114,9 @@ void linear_vjp(const VjpCall& call) {
   if (call.node.wants(0)) call.results[0] = matmul(g, unpack(call.node, 1));
   if (call.node.wants(1)) {
     const Tensor x = unpack(call.node, 0);
-    const int64_t flat_g[] = {-1, g.shape().back()}, flat_x[] = {-1, x.shape().back()};
+    const DimsView batch = x.shape().first(x.shape().size() - 1);
+    const int64_t rows = element_count("linear", batch);
+    const int64_t flat_g[] = {rows, g.shape().back()}, flat_x[] = {rows, x.shape().back()};
     // In the weight's own layout, so that optimizers read both in one run.
     call.results[1] = matmul(matrix_transpose(reshape(g, flat_g)), reshape(x, flat_x));
   }

@@ -1,5 +1,6 @@
 #include "tenon/ops/random.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -94,6 +95,23 @@ constinit MapOp dropout_op("dropout", 3, 1, DTypeClass::floating,
                              y[0] = select(x[1] <= u, x[0] * x[2], 0.0);
                            });
 
+// The largest number of dtype below x.
+double largest_below(double x, DType dtype) {
+  return visit_dtype(dtype, [&]<class T>() -> double {
+    if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+      T rounded(static_cast<float>(x));
+      if (static_cast<float>(rounded) < x) return static_cast<float>(rounded);
+      const bool negative = rounded.bits >> 15, zero = (rounded.bits & 0x7FFF) == 0;
+      rounded.bits = static_cast<uint16_t>(zero ? 0x8001 : negative ? rounded.bits + 1 : rounded.bits - 1);
+      return static_cast<float>(rounded);
+    } else {
+      const double rounded = dtype == DType::float64 ? x : static_cast<float>(x);
+      if (rounded < x) return rounded;
+      return dtype == DType::float64 ? std::nextafter(x, -HUGE_VAL) : std::nextafter(static_cast<float>(x), -HUGE_VALF);
+    }
+  });
+}
+
 }  // namespace
 
 Generator& default_generator() {
@@ -108,7 +126,7 @@ Tensor uniform(DimsView shape, double low, double high, DType dtype, Device devi
   if (!(low <= high)) fail(ErrorCode::kInvalidArgument, "uniform", "low is ", low, ", high ", high, "; low may not exceed high");
   const DType d = compute_dtype(dtype);
   // Rounding may reach `high`, which the interval excludes.
-  const double last = d == DType::float64 ? std::nextafter(high, low) : std::nextafter(static_cast<float>(high), static_cast<float>(low));
+  const double last = std::max(low, largest_below(high, dtype));
   return draw(kUniform, shape, dtype, device, generator, Scalar(low).bits_as(d), Scalar(high - low).bits_as(d),
               Scalar(low == high ? high : last).bits_as(d));
 }

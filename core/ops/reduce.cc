@@ -5,6 +5,7 @@
 
 #include "tenon/map/builder.h"
 #include "tenon/ops/elementwise.h"
+#include "tenon/ops/join.h"
 #include "tenon/ops/views.h"
 #include "tenon/tensor/launch.h"
 
@@ -200,21 +201,39 @@ void extreme_vjp(const VjpCall& call) {
   }
   call.results[0] = where(hit, divide(kept_shape(call.gradients[0], r), count), 0);
 }
-// d prod / d x_i is the product of the others; zeros are kept out of it and counted.
+// The product of the other elements along the last axis, by pairs of pairs: nothing is divided, so that zeros need no
+// care and it can be differentiated again.
+Tensor product_of_others(const Tensor& x) {
+  const int64_t n = x.shape().back(), half = n / 2;
+  if (n <= 1) return ones_like(x);
+  const Tensor a = slice(x, -1, 0, half), b = slice(x, -1, half, 2 * half), rest = slice(x, -1, 2 * half);
+  const Tensor pairs[] = {multiply(a, b), rest};
+  const Tensor others = product_of_others(concat(pairs, -1));
+  const Tensor head = slice(others, -1, 0, half);
+  const Tensor parts[] = {multiply(head, b), multiply(head, a), slice(others, -1, half)};
+  return concat(parts, -1);
+}
 void prod_vjp(const VjpCall& call) {
   if (!call.gradients[0].defined()) return;
   const auto& r = call.node.payload_as<ReduceRecord>();
   const Tensor x = unpack(call.node, 0);
-  const Dims axes = axes_of(r.mask);
-  Tensor zero, zeros_in;
-  {
-    NoGradScope constant;
-    zero = equal(x, 0);
-    zeros_in = sum(zero, axes, true);
+  // The reduced axes last, as one.
+  Dims order, inverse(x.ndim(), 0), flat;
+  int64_t count = 1;
+  for (int64_t i = 0; i < x.ndim(); ++i) {
+    if (r.mask >> i & 1) continue;
+    order.push_back(i);
+    flat.push_back(x.size(i));
   }
-  const Tensor others = prod(where(zero, 1, x), axes, true);
-  const Tensor slope = where(zero, where(equal(zeros_in, 1), others, 0), where(equal(zeros_in, 0), divide(others, where(zero, 1, x)), 0));
-  call.results[0] = multiply(kept_shape(call.gradients[0], r), slope);
+  for (int64_t i : axes_of(r.mask)) {
+    order.push_back(i);
+    count *= x.size(i);
+  }
+  flat.push_back(count);
+  for (int i = 0; i < order.size(); ++i) inverse[static_cast<int>(order[i])] = i;
+  const Tensor moved = permute_dims(x, order);
+  const Tensor others = permute_dims(reshape(product_of_others(reshape(moved, flat)), moved.shape()), inverse);
+  call.results[0] = multiply(kept_shape(call.gradients[0], r), others);
 }
 constexpr OpInfo kSumOp{"sum", &sum_vjp, &destroy_record};
 constexpr OpInfo kMeanOp{"mean", &mean_vjp, &destroy_record};

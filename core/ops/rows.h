@@ -79,8 +79,9 @@ T floor_remainder(T x, T y) {
 template <class T>
 T hypotenuse(T x, T y) {
   const T a = max(abs(x), abs(y)), b = min(abs(x), abs(y)), ratio = b / a;
-  // 0/0 and inf/inf would be NaN.
-  return select(eq(a, 0.0) | eq(abs(x), infinity) | eq(abs(y), infinity), abs(x) + abs(y), a * sqrt(1.0 + ratio * ratio));
+  // 0/0 and inf/inf would be NaN; one infinity is enough, also beside a NaN (IEEE 754).
+  const T finite = select(eq(a, 0.0), a, a * sqrt(1.0 + ratio * ratio));
+  return select(eq(abs(x), infinity) | eq(abs(y), infinity), infinity, finite);
 }
 
 template <class T>

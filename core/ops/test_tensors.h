@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <string>
@@ -185,10 +186,12 @@ inline Derivatives derivatives(const std::function<Tensor(const Tensor&)>& f, co
   const Tensor y = f(x);
   const Tensor seed[] = {ones_like(y)}, roots[] = {y}, leaves[] = {x};
   const Tensor d = grad(roots, leaves, seed, {.create_graph = true, .allow_unused = true})[0];
-  if (!d.requires_grad()) return {values(d), Reals(static_cast<size_t>(x.size()), 0)};
+  const Reals zero(static_cast<size_t>(x.size()), 0);
+  if (!d.defined()) return {zero, zero};
+  if (!d.requires_grad()) return {values(d), zero};
   const Tensor again[] = {d}, ones[] = {ones_like(d)};
   const Tensor dd = grad(again, leaves, ones, {.allow_unused = true})[0];
-  return {values(d), dd.defined() ? values(dd) : Reals(static_cast<size_t>(x.size()), 0)};
+  return {values(d), dd.defined() ? values(dd) : zero};
 }
 
 // The message of the error that `call` raises; fails the test if there is none or its code is another.

@@ -26,10 +26,13 @@ constexpr OpInfo kReshape{"reshape", &reshape_vjp, &destroy_dims};
 constexpr OpInfo kPermute{"permute_dims", &permute_vjp, &destroy_dims};
 constexpr OpInfo kBroadcast{"broadcast_to", &broadcast_vjp, &destroy_dims};
 
-// A region of a contiguous tensor of `shape`: where a slice's, or any view's, elements lie in it.
+// A region of a contiguous tensor of `shape`: where a slice's, or any view's, elements lie in it. A view that runs over
+// several axes of its base is a region only with the axes in the order of the base's memory: `order` names them then, and
+// `shape` is the permuted one; else it is empty.
 struct Region {
   Dims shape, sizes, strides;
   int64_t offset;
+  Dims order;
 };
 void destroy_region(void* payload) { static_cast<Region*>(payload)->~Region(); }
 
@@ -55,15 +58,22 @@ void record_view(const OpInfo& op, const Tensor& x, const Tensor& y, Payload pay
   release(node);
 }
 
+Tensor in_order(const Tensor& x, const Dims& order) { return order.empty() ? x : permute_dims(x, order); }
+Tensor out_of_order(const Tensor& x, const Dims& order) {
+  Dims inverse(order.size(), 0);
+  for (int i = 0; i < order.size(); ++i) inverse[static_cast<int>(order[i])] = i;
+  return in_order(x, inverse);
+}
+
 // The elements of region in x, which is read as contiguous (copied if it is not).
 Tensor extract(const Tensor& x, const Region& region) {
-  const Tensor packed = x.contiguous();
+  const Tensor packed = in_order(x, region.order).contiguous();
   Tensor y = alias(packed, x.dtype(), region.sizes, region.strides, packed.impl()->offset + region.offset);
-  record_view(kExtract, packed, y, region);
+  record_view(kExtract, packed, y, Region{region.shape, region.sizes, region.strides, region.offset, {}});
   return y;
 }
 
-// Zeros of region.shape with g added into the region; axes that repeat (stride 0) are summed first.
+// Zeros with g added into the region; axes that repeat (stride 0) are summed first.
 Tensor embed(const Tensor& g, const Region& region) {
   Tensor source = g;
   Dims sizes = region.sizes;
@@ -76,63 +86,53 @@ Tensor embed(const Tensor& g, const Region& region) {
   }
   Tensor y = zeros(region.shape, g.dtype(), g.device());
   raw_copy(alias(y, y.dtype(), sizes, region.strides, region.offset), source);
-  Region summed{region.shape, sizes, region.strides, region.offset};
-  record_view(kEmbed, source, y, std::move(summed));
-  return y;
+  record_view(kEmbed, source, y, Region{region.shape, sizes, region.strides, region.offset, {}});
+  return out_of_order(y, region.order);
 }
 
-// Where view's elements lie in base, were base contiguous. False if base's own layout folds (then the region cannot be
-// said in a contiguous copy of it).
+// Where view's elements lie in base, were base packed. False if base's own layout folds: then no packed copy says it.
 bool region_in(const TensorImpl& base, const TensorImpl& view, Region* region) {
-  // Each stride of the view is a sum of steps of the base: peel them off from the largest stride of the base down.
-  region->shape = Dims(base.shape_view());
+  if (may_self_overlap(base.shape_view(), base.strides_view())) return false;
+  const int rank = base.rank;
+  Dims order(rank, 0);
+  for (int i = 0; i < rank; ++i) order[i] = i;
+  // Packed in the order of memory, every run of the base is a run of the copy.
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return (base.sizes[a] == 1 ? INT64_MAX : std::abs(base.strides[a])) > (base.sizes[b] == 1 ? INT64_MAX : std::abs(base.strides[b]));
+  });
+  region->shape.resize(rank);
+  for (int i = 0; i < rank; ++i) region->shape[i] = base.sizes[order[i]];
+  const Dims packed = contiguous_strides(region->shape);
   region->sizes = Dims(view.shape_view());
   region->strides.resize(view.rank);
-  const Dims packed = contiguous_strides(base.shape_view());
-  int order[kMaxRank], n = 0;
-  for (int i = 0; i < base.rank; ++i) {
-    if (base.sizes[i] > 1) order[n++] = i;
-  }
-  std::sort(order, order + n, [&](int a, int b) { return std::abs(base.strides[a]) > std::abs(base.strides[b]); });
-  const auto translate = [&](int64_t distance, int64_t* out) {
-    int64_t sum = 0;
-    for (int k = 0; k < n && distance != 0; ++k) {
-      const int axis = order[k];
-      const int64_t step = base.strides[axis];
-      if (step == 0) continue;
-      const int64_t count = distance / step;
-      sum += count * packed[axis];
-      distance -= count * step;
+  // A distance in base's memory is a sum of its steps: peel them off from the largest down. `forward`: the distance is
+  // measured from the lowest address, else between any two elements.
+  const auto translate = [&](int64_t distance, bool forward, int64_t* out) {
+    *out = 0;
+    for (int k = 0; k < rank && (distance != 0 || forward); ++k) {
+      const int64_t size = base.sizes[order[k]], step = base.strides[order[k]];
+      if (size == 1) continue;
+      int64_t count = distance / (forward ? std::abs(step) : step);
+      distance -= count * (forward ? std::abs(step) : step);
+      if (forward && step < 0) count = size - 1 - count;
+      *out += count * packed[k];
     }
-    *out = sum;
     return distance == 0;
   };
+  int64_t start = view.offset - base.offset, low = 0, high = 0;
+  for (int i = 0; i < rank; ++i) {
+    if (base.strides[i] < 0) start -= base.strides[i] * (base.sizes[i] - 1);
+  }
+  if (view.size == 0) start = 0;
+  if (!translate(start, true, &region->offset)) return false;
   for (int i = 0; i < view.rank; ++i) {
-    if (view.sizes[i] <= 1) {
-      region->strides[i] = 0;
-    } else if (!translate(view.strides[i], &region->strides[i])) {
-      return false;
-    }
+    region->strides[i] = 0;
+    if (view.sizes[i] <= 1) continue;
+    if (!translate(view.strides[i], false, &region->strides[i])) return false;
+    (region->strides[i] < 0 ? low : high) += region->strides[i] * (view.sizes[i] - 1);
   }
-  // The first element: by coordinates, because a base with negative strides starts in the middle of its memory.
-  int64_t distance = view.offset - base.offset;
-  for (int k = 0; k < n; ++k) {
-    // Measured from the lowest address the base reaches.
-    const int axis = order[k];
-    if (base.strides[axis] < 0) distance -= base.strides[axis] * (base.sizes[axis] - 1);
-  }
-  int64_t offset = 0;
-  for (int k = 0; k < n; ++k) {
-    const int axis = order[k];
-    const int64_t step = std::abs(base.strides[axis]);
-    if (step == 0) continue;
-    int64_t position = distance / step;
-    distance -= position * step;
-    if (base.strides[axis] < 0) position = base.sizes[axis] - 1 - position;
-    offset += position * packed[axis];
-  }
-  region->offset = offset;
-  return distance == 0;
+  if (!std::is_sorted(order.begin(), order.end())) region->order = order;
+  return view.size == 0 || (region->offset + low >= 0 && region->offset + high < base.size);
 }
 
 [[noreturn]] void fail_region(const Tensor& base) {
@@ -159,7 +159,7 @@ void set_slice_vjp(const VjpCall& call) {
     // 1 outside the region, 0 inside: a constant, so that the product can be differentiated again.
     Tensor mask = ones(region.shape, g.dtype(), g.device());
     raw_fill(alias(mask, mask.dtype(), region.sizes, region.strides, region.offset), 0);
-    call.results[0] = where(not_equal(mask, 0), g, 0);
+    call.results[0] = where(not_equal(out_of_order(mask, region.order), 0), g, 0);
   }
   if (call.node.wants(1)) call.results[1] = extract(g, region);
 }
@@ -290,7 +290,7 @@ Tensor sliced(const char* name, const Tensor& x, const SliceRange* ranges, const
   }
   (void)name;
   Tensor y = view_of(x, shape, strides, t->offset + offset, kViewOps);
-  if (wants_grad(x)) record_view(kExtract, x, y, Region{Dims(t->shape_view()), kept_shape, kept_strides, region_offset});
+  if (wants_grad(x)) record_view(kExtract, x, y, Region{Dims(t->shape_view()), kept_shape, kept_strides, region_offset, {}});
   return y;
 }
 

@@ -1,5 +1,6 @@
 // Views and writes in place: who may be written, and what a write does to the records of others.
 #include <atomic>
+#include <utility>
 
 #include "tenon/tensor/impl.h"
 
@@ -28,7 +29,13 @@ Node* node_of(const Tensor& x) {
   TensorImpl* t = x.impl();
   if (__builtin_expect(t->base == nullptr, 1)) return t->node;
   const uint32_t version = t->storage->version.load(std::memory_order_acquire);
-  if (t->base_version == version || t->base->node == nullptr) return t->node;
+  if (t->base_version == version) return t->node;
+  if (t->base->node == nullptr) {
+    // Nothing of the base's history is left, so neither of the view's; a view may still be a leaf of its own.
+    if (t->node && !t->node->leaf) release(std::exchange(t->node, nullptr));
+    t->base_version = version;
+    return t->node;
+  }
   // The base was written, here or through another view: this view's history is the base's, cut out.
   retain(t->base);
   const Tensor base = Tensor::adopt(t->base);

@@ -23,8 +23,7 @@ constexpr int64_t kEdge = 3;               // shown at each end of an axis that 
 constexpr int kPrecision = 4;              // decimals
 constexpr int kLineWidth = 80;
 
-// ---- which elements are shown
-// ---------------------------------------------------------------------
+// --- which elements are shown ---
 
 struct Axis {
   int64_t size, stride;
@@ -97,8 +96,7 @@ std::vector<std::byte> read_from_device(const TensorImpl& t, std::span<const int
   return values;
 }
 
-// ---- elements as text
-// ----------------------------------------------------------------------------
+// --- elements as text ---
 
 // How all numbers of one tensor are written, and how wide.
 class FloatFormat {
@@ -179,16 +177,18 @@ Cells pad(std::vector<std::string> texts) {
 
 Cells cells_of(DType dtype, const std::vector<std::byte>& bytes) {
   return visit_dtype(dtype, [&]<class T>() -> Cells {
-    std::vector<T> values(bytes.size() / sizeof(T));
     if constexpr (std::is_same_v<T, bool>) {  // memory of others may hold other bytes than 0 and 1
       std::vector<std::string> texts;
-      for (const std::byte b : bytes) texts.push_back(b != std::byte(0) ? "True" : "False");
+      texts.reserve(bytes.size());
+      for (const std::byte b : bytes) texts.emplace_back(b != std::byte(0) ? "True" : "False");
       return pad(std::move(texts));
     } else {
+      std::vector<T> values(bytes.size() / sizeof(T));
       if (!bytes.empty())
         std::memcpy(static_cast<void*>(values.data()), bytes.data(), bytes.size());
       if constexpr (std::is_integral_v<T>) {
         std::vector<std::string> texts;
+        texts.reserve(values.size());
         for (const T v : values) texts.push_back(std::to_string(v));
         return pad(std::move(texts));
       } else if constexpr (std::is_convertible_v<T, double>) {
@@ -202,8 +202,7 @@ Cells cells_of(DType dtype, const std::vector<std::byte>& bytes) {
   });
 }
 
-// ---- brackets
-// ---------------------------------------------------------------------------------------
+// --- brackets ---
 
 class Brackets {
  public:

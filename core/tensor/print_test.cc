@@ -165,8 +165,7 @@ TEST(ArrayText, AnyStrides) {
       "[[0., 0., 0.,  ..., 0., 0., 0.],\n [0.");
 }
 
-// ---- tensors
-// -----------------------------------------------------------------------------------------
+// --- tensors ---
 
 // `text` with the device of the tests added, where it is not the cpu.
 std::string here(std::string text) {

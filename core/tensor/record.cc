@@ -124,6 +124,8 @@ void set_edge(Node& node, int i, const Tensor& x) {
   if (!wants_grad(x)) return;
   Node* from = node_of(x);
   if (!from) return;
+  // A view's record that was made anew just now is younger than `node`, whose own consumers are yet to come.
+  if (__builtin_expect(from->sequence > node.sequence, 0)) node.sequence = next_sequence.fetch_add(1, std::memory_order_relaxed);
   retain(from);
   node.edges[i] = {from, x.impl()->output_index};
 }

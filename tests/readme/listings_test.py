@@ -1,5 +1,5 @@
 """Proves that what the documents show is compiled: a block after `<!-- listing: PATH -->` stands in that file word for
-word, and one after `<!-- output: PATH.cc -->` is what that program prints."""
+word (however the lines are broken), and one after `<!-- output: PATH.cc -->` is what that program prints."""
 
 import glob
 import re
@@ -8,6 +8,10 @@ import sys
 
 BLOCK = re.compile(r"<!-- (listing|output): (\S+) -->\n```\w*\n(.*?)```\n", re.DOTALL)
 MARK = re.compile(r"<!-- (listing|output)")
+
+
+def words(text):
+    return " ".join(text.split())
 
 
 def main():
@@ -22,7 +26,7 @@ def main():
             seen += 1
             if kind == "listing":
                 with open(path, encoding="utf-8") as f:
-                    if block not in f.read():
+                    if words(block) not in words(f.read()):
                         wrong.append(f"{document}: {path} does not contain\n{block}")
             else:
                 printed = subprocess.run(

@@ -1,0 +1,272 @@
+#include "tenon/backends/codegen/prelude.h"
+
+namespace tenon_codegen {
+
+// One function per opcode and dtype, named <opcode>_<dtype of the operands>; cast_<from>_<to>. f16 and bf16
+// travel as their bits, so that a copy keeps them, and compute in f32.
+const char kCommonPrelude[] = R"common(// ---- dtypes ----
+typedef u8 boolean;  // 0 or 1
+typedef u16 bf16;    // bits
+
+DEVICE f32 bf16_to_f32(bf16 b) { return f32_of_bits((u32)b << 16); }
+DEVICE bf16 f32_to_bf16(f32 x) {
+  const u32 bits = bits_f32(x);
+  return (bf16)(x != x ? (bits >> 16) | 0x40u : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+// Rounds to odd: a rounding to a shorter format then gives what one rounding from f64 would have given.
+DEVICE f32 f64_to_f32_odd(f64 x) {
+  const f32 nearest = (f32)x;
+  const u32 bits = bits_f32(nearest);
+  const f64 magnitude = x < 0 ? -x : x, rounded = nearest < 0 ? -(f64)nearest : (f64)nearest;
+  const u32 other = magnitude > rounded ? bits + 1u : bits - 1u;
+  return f32_of_bits((bits & 1u) == 0 && (magnitude < rounded || magnitude > rounded) ? other : bits);
+}
+// Beyond 2^53 a sticky bit stands for the low ones, so that the steps through f64 and f32 round once.
+DEVICE bf16 u64_to_bf16(u64 x) {
+  const u64 sticky = (x & ~U64(0x7ff)) | ((x & U64(0x7ff)) != 0 ? U64(0x800) : U64(0));
+  return f32_to_bf16(f64_to_f32_odd((f64)((x >> 53) != 0 ? sticky : x)));
+}
+DEVICE bf16 i64_to_bf16(i64 x) {
+  return (bf16)(u64_to_bf16(x < 0 ? U64(0) - (u64)x : (u64)x) | (x < 0 ? 0x8000u : 0u));
+}
+
+#define BITS_INTEGER(N, T)                                \
+  DEVICE u64 to_bits_##N(T x) { return (u64)x; }          \
+  DEVICE T from_bits_##N(u64 x) { return (T)x; }
+BITS_INTEGER(u8, u8) BITS_INTEGER(i8, i8) BITS_INTEGER(u16, u16) BITS_INTEGER(i16, i16)
+BITS_INTEGER(u32, u32) BITS_INTEGER(i32, i32) BITS_INTEGER(u64, u64) BITS_INTEGER(i64, i64)
+BITS_INTEGER(f16, f16) BITS_INTEGER(bf16, bf16)
+DEVICE u64 to_bits_bool(boolean x) { return x; }
+DEVICE boolean from_bits_bool(u64 x) { return (x & 0xffu) != 0; }
+DEVICE u64 to_bits_f32(f32 x) { return bits_f32(x); }
+DEVICE f32 from_bits_f32(u64 x) { return f32_of_bits((u32)x); }
+DEVICE u64 to_bits_f64(f64 x) { return bits_f64(x); }
+DEVICE f64 from_bits_f64(u64 x) { return f64_of_bits(x); }
+
+// ---- integers: wrapping, and never a trap; W is unsigned and no promotion changes it ----
+#define ORDERED(N, T)                                                                              \
+  DEVICE boolean eq_##N(T a, T b) { return a == b; }                                               \
+  DEVICE boolean ne_##N(T a, T b) { return a != b; }                                               \
+  DEVICE boolean lt_##N(T a, T b) { return a < b; }                                                \
+  DEVICE boolean le_##N(T a, T b) { return a <= b; }                                               \
+  DEVICE T min_##N(T a, T b) { return a != a ? a : b != b ? b : a < b ? a : b; }                   \
+  DEVICE T max_##N(T a, T b) { return a != a ? a : b != b ? b : a > b ? a : b; }                   \
+  DEVICE T select_##N(boolean c, T a, T b) { return c != 0 ? a : b; }                              \
+  /* ARGMIN, ARGMAX: does (v, key) win over the older pair? A NaN beats numbers. */                \
+  DEVICE boolean wins_argmin_##N(T v, i64 key, T old, i64 old_key) {                               \
+    if (v != v || old != old) return v != v && (old == old || key < old_key);                      \
+    return v < old || (v == old && key < old_key);                                                 \
+  }                                                                                                \
+  DEVICE boolean wins_argmax_##N(T v, i64 key, T old, i64 old_key) {                               \
+    if (v != v || old != old) return v != v && (old == old || key < old_key);                      \
+    return v > old || (v == old && key < old_key);                                                 \
+  }
+#define BITWISE(N, T)                                          \
+  DEVICE T and_##N(T a, T b) { return (T)(a & b); }            \
+  DEVICE T or_##N(T a, T b) { return (T)(a | b); }             \
+  DEVICE T xor_##N(T a, T b) { return (T)(a ^ b); }
+#define INTEGER(T, W, WIDTH, IS_SIGNED, LEAST, GREATEST)                                           \
+  ORDERED(T, T) BITWISE(T, T)                                                                      \
+  DEVICE T least_##T() { return LEAST; }                                                           \
+  DEVICE T greatest_##T() { return GREATEST; }                                                     \
+  DEVICE boolean negative_##T(T a) { return IS_SIGNED && (i64)a < 0; }                             \
+  DEVICE T not_##T(T a) { return (T)~a; }                                                          \
+  DEVICE T add_##T(T a, T b) { return (T)((W)a + (W)b); }                                          \
+  DEVICE T sub_##T(T a, T b) { return (T)((W)a - (W)b); }                                          \
+  DEVICE T mul_##T(T a, T b) { return (T)((W)a * (W)b); }                                          \
+  DEVICE T neg_##T(T a) { return (T)((W)0 - (W)a); }                                               \
+  DEVICE T abs_##T(T a) { return negative_##T(a) ? neg_##T(a) : a; }                               \
+  DEVICE T sign_##T(T a) { return (T)(negative_##T(a) ? -1 : a != 0); }                            \
+  DEVICE T div_##T(T a, T b) {                                                                     \
+    if (b == 0) return 0;                                                                          \
+    return IS_SIGNED && b == (T)-1 ? neg_##T(a) : (T)(a / b);                                      \
+  }                                                                                                \
+  DEVICE T rem_##T(T a, T b) { return b == 0 || (IS_SIGNED && b == (T)-1) ? (T)0 : (T)(a % b); }   \
+  /* A negative count is a huge one here. */                                                       \
+  DEVICE T shl_##T(T a, T b) { return (u64)b >= WIDTH ? (T)0 : (T)((W)a << b); }                   \
+  DEVICE T shr_##T(T a, T b) {                                                                     \
+    return (u64)b >= WIDTH ? (T)(negative_##T(a) ? -1 : 0) : (T)(a >> b);                          \
+  }                                                                                                \
+  DEVICE T pow_##T(T a, T b) {                                                                     \
+    W base = (W)a, power = 1;                                                                      \
+    u64 exponent = (u64)b;                                                                         \
+    if (negative_##T(b)) { /* only 1 and -1 have an integer inverse; parity survives the sign */   \
+      if (a != (T)1 && a != (T)-1) return 0;                                                       \
+      exponent &= 1u;                                                                              \
+    }                                                                                              \
+    for (; exponent != 0; exponent >>= 1, base *= base) {                                          \
+      if ((exponent & 1u) != 0) power *= base;                                                     \
+    }                                                                                              \
+    return (T)power;                                                                               \
+  }
+INTEGER(u8, u32, 8, 0, 0, 255)
+INTEGER(i8, u32, 8, 1, -128, 127)
+INTEGER(u16, u32, 16, 0, 0, 65535)
+INTEGER(i16, u32, 16, 1, -32768, 32767)
+INTEGER(u32, u32, 32, 0, 0, 0xffffffffu)
+INTEGER(i32, u32, 32, 1, (i32)0x80000000u, 0x7fffffff)
+INTEGER(u64, u64, 64, 0, 0, ~U64(0))
+INTEGER(i64, u64, 64, 1, (i64)U64(0x8000000000000000), (i64)U64(0x7fffffffffffffff))
+ORDERED(bool, boolean) BITWISE(bool, boolean)
+DEVICE boolean not_bool(boolean a) { return a == 0; }
+DEVICE boolean least_bool() { return 0; }
+DEVICE boolean greatest_bool() { return 1; }
+
+DEVICE u32 mulhi_u32(u32 a, u32 b) { return (u32)((u64)a * b >> 32); }
+DEVICE u64 mulhi_u64(u64 a, u64 b) {
+  const u64 a0 = (u32)a, a1 = a >> 32, b0 = (u32)b, b1 = b >> 32;
+  const u64 middle = a1 * b0 + (a0 * b0 >> 32);
+  return a1 * b1 + (middle >> 32) + ((a0 * b1 + (u32)middle) >> 32);
+}
+
+// Philox4x32-10 (Salmon et al., SC 2011): word (counter mod 4) of block (counter div 4).
+DEVICE u32 philox_u64(u64 counter, u64 key) {
+  u32 c0 = (u32)(counter >> 2), c1 = (u32)(counter >> 34), c2 = 0, c3 = 0;
+  u32 key0 = (u32)key, key1 = (u32)(key >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const u64 product0 = (u64)0xD2511F53u * c0, product1 = (u64)0xCD9E8D57u * c2;
+    c0 = (u32)(product1 >> 32) ^ c1 ^ key0;
+    c1 = (u32)product1;
+    c2 = (u32)(product0 >> 32) ^ c3 ^ key1;
+    c3 = (u32)product0;
+    key0 += 0x9E3779B9u;
+    key1 += 0xBB67AE85u;
+  }
+  const u32 lane = (u32)counter & 3u;
+  return lane == 0 ? c0 : lane == 1 ? c1 : lane == 2 ? c2 : c3;
+}
+
+// ---- floats ----
+// By the recurrence psi(x) = psi(x+1) - 1/x up to 16, then the asymptotic series; reflection below 0.
+DEVICE f64 digamma_f64(f64 x) {
+  const f64 pi = 3.14159265358979323846, infinity = f64_of_bits(U64(0x7ff0000000000000));
+  f64 sum = 0, z = x;
+  if (x == 0) return bits_f64(x) >> 63 != 0 ? infinity : -infinity;
+  if (x < 0) {
+    if (floor(x) == x) return infinity - infinity;
+    sum = -pi / tan(pi * fmod(x, (f64)1));
+    z = 1 - x;
+  }
+  for (; z < 16; z += 1) sum -= 1 / z;
+  const f64 w = 1 / (z * z);
+  return sum + log(z) - 1 / (2 * z) -
+         w * (1 / 12.0 - w * (1 / 120.0 - w * (1 / 252.0 - w * (1 / 240.0 - w * (1 / 132.0)))));
+}
+DEVICE f32 digamma_f32(f32 x) { return (f32)digamma_f64((f64)x); }
+
+// X(name, expression of a) for all float dtypes
+#define FLOAT_UNARY(X, D) \
+  X(D, neg, -a) X(D, abs, fabs(a)) X(D, floor, floor(a)) X(D, ceil, ceil(a)) X(D, trunc, trunc(a))   \
+  X(D, rint, rint(a)) X(D, sqrt, sqrt(a)) X(D, exp, exp(a)) X(D, log, log(a)) X(D, sin, sin(a))      \
+  X(D, cos, cos(a)) X(D, tanh, tanh(a)) X(D, erf, erf(a)) X(D, rsqrt, 1 / sqrt(a))                   \
+  X(D, recip, 1 / a) X(D, exp2, exp2(a)) X(D, expm1, expm1(a)) X(D, log2, log2(a))                   \
+  X(D, log10, log10(a)) X(D, log1p, log1p(a)) X(D, tan, tan(a)) X(D, asin, asin(a))                  \
+  X(D, acos, acos(a)) X(D, atan, atan(a)) X(D, sinh, sinh(a)) X(D, cosh, cosh(a))                    \
+  X(D, asinh, asinh(a)) X(D, acosh, acosh(a)) X(D, atanh, atanh(a)) X(D, erfc, erfc(a))              \
+  X(D, erfinv, erfinv(a)) X(D, lgamma, lgamma(a))                                                    \
+  X(D, sign, a > 0 ? 1 : a < 0 ? -1 : a)
+#define FLOAT_BINARY(X, D) \
+  X(D, add, a + b) X(D, sub, a - b) X(D, mul, a * b) X(D, div, a / b) X(D, rem, fmod(a, b))          \
+  X(D, pow, pow(a, b)) X(D, atan2, atan2(a, b)) X(D, copysign, copysign(a, b))
+
+#define WIDE_UNARY(D, name, expression) DEVICE D name##_##D(D a) { return expression; }
+#define WIDE_BINARY(D, name, expression) DEVICE D name##_##D(D a, D b) { return expression; }
+#define WIDE(D)                                          \
+  ORDERED(D, D)                                          \
+  FLOAT_UNARY(WIDE_UNARY, D) FLOAT_BINARY(WIDE_BINARY, D) \
+  DEVICE D fma_##D(D a, D b, D c) { return fma(a, b, c); }
+WIDE(f32)
+WIDE(f64)
+DEVICE f32 greatest_f32() { return f32_of_bits(0x7f800000u); }
+DEVICE f32 least_f32() { return f32_of_bits(0xff800000u); }
+DEVICE f64 greatest_f64() { return f64_of_bits(U64(0x7ff0000000000000)); }
+DEVICE f64 least_f64() { return f64_of_bits(U64(0xfff0000000000000)); }
+
+// f16 and bf16: the same in f32, then rounded.
+#define HALF_UNARY(D, name, expression) \
+  DEVICE D name##_##D(D a) { return f32_to_##D(name##_f32(D##_to_f32(a))); }
+#define HALF_BINARY(D, name, expression) \
+  DEVICE D name##_##D(D a, D b) { return f32_to_##D(name##_f32(D##_to_f32(a), D##_to_f32(b))); }
+#define HALF_COMPARE(D, name) \
+  DEVICE boolean name##_##D(D a, D b) { return name##_f32(D##_to_f32(a), D##_to_f32(b)); }
+#define HALF_WINS(D, name)                                              \
+  DEVICE boolean name##_##D(D v, i64 key, D old, i64 old_key) {         \
+    return name##_f32(D##_to_f32(v), key, D##_to_f32(old), old_key);    \
+  }
+#define HALF(D, LEAST, GREATEST)                                                            \
+  FLOAT_UNARY(HALF_UNARY, D) FLOAT_BINARY(HALF_BINARY, D)                                   \
+  HALF_UNARY(D, digamma, ) HALF_BINARY(D, min, ) HALF_BINARY(D, max, )                      \
+  HALF_COMPARE(D, eq) HALF_COMPARE(D, ne) HALF_COMPARE(D, lt) HALF_COMPARE(D, le)           \
+  HALF_WINS(D, wins_argmin) HALF_WINS(D, wins_argmax)                                       \
+  DEVICE D select_##D(boolean c, D a, D b) { return c != 0 ? a : b; }                       \
+  DEVICE D fma_##D(D a, D b, D c) {                                                         \
+    return f32_to_##D(fma_f32(D##_to_f32(a), D##_to_f32(b), D##_to_f32(c)));                \
+  }                                                                                         \
+  DEVICE D least_##D() { return LEAST; }                                                    \
+  DEVICE D greatest_##D() { return GREATEST; }
+HALF(f16, 0xfc00u, 0x7c00u)
+HALF(bf16, 0xff80u, 0x7f80u)
+
+// ---- casts: float to integer saturates and makes 0 of a NaN; integers wrap; to bool is (x != 0) ----
+#define CAST(from, to, S, D, expression) DEVICE D cast_##from##_##to(S x) { return (D)(expression); }
+#define TO_INTEGERS(M, S)                                                              \
+  M(S, u8, 256) M(S, u16, 65536) M(S, u32, 4294967296) M(S, u64, 18446744073709551616) \
+  M(S, i8, 128) M(S, i16, 32768) M(S, i32, 2147483648) M(S, i64, 9223372036854775808)
+
+#define FLOAT_TO_INTEGER(S, D, BOUND)                     \
+  DEVICE D cast_##S##_##D(S x) {                          \
+    if (x != x) return 0;                                 \
+    if (x >= (S)BOUND##.0) return greatest_##D();         \
+    if (x <= (S)least_##D()) return least_##D();          \
+    return (D)x;                                          \
+  }
+#define HALF_TO_INTEGER(S, D, BOUND) CAST(S, D, S, D, cast_f32_##D(S##_to_f32(x)))
+TO_INTEGERS(FLOAT_TO_INTEGER, f32)
+TO_INTEGERS(FLOAT_TO_INTEGER, f64)
+TO_INTEGERS(HALF_TO_INTEGER, f16)
+TO_INTEGERS(HALF_TO_INTEGER, bf16)
+
+#define FROM_INTEGER(N, S, TO_BF16)                                             \
+  CAST(N, u8, S, u8, x) CAST(N, u16, S, u16, x) CAST(N, u32, S, u32, x)         \
+  CAST(N, u64, S, u64, x) CAST(N, i8, S, i8, x) CAST(N, i16, S, i16, x)         \
+  CAST(N, i32, S, i32, x) CAST(N, i64, S, i64, x) CAST(N, f32, S, f32, x)       \
+  CAST(N, f64, S, f64, x) CAST(N, bool, S, boolean, x != 0)                     \
+  CAST(N, f16, S, f16, f32_to_f16((f32)x)) /* exact in f32 below f16's overflow */ \
+  CAST(N, bf16, S, bf16, TO_BF16(x))
+FROM_INTEGER(bool, boolean, u64_to_bf16)
+FROM_INTEGER(u8, u8, u64_to_bf16)
+FROM_INTEGER(u16, u16, u64_to_bf16)
+FROM_INTEGER(u32, u32, u64_to_bf16)
+FROM_INTEGER(u64, u64, u64_to_bf16)
+FROM_INTEGER(i8, i8, i64_to_bf16)
+FROM_INTEGER(i16, i16, i64_to_bf16)
+FROM_INTEGER(i32, i32, i64_to_bf16)
+FROM_INTEGER(i64, i64, i64_to_bf16)
+
+CAST(f32, bool, f32, boolean, x != 0)
+CAST(f64, bool, f64, boolean, x != 0)
+CAST(f16, bool, f16, boolean, f16_to_f32(x) != 0)
+CAST(bf16, bool, bf16, boolean, bf16_to_f32(x) != 0)
+CAST(f64, f64, f64, f64, x)
+CAST(f64, f32, f64, f32, x)
+CAST(f64, f16, f64, f16, f32_to_f16(f64_to_f32_odd(x)))
+CAST(f64, bf16, f64, bf16, f32_to_bf16(f64_to_f32_odd(x)))
+CAST(f32, f64, f32, f64, x)
+CAST(f32, f32, f32, f32, x)
+CAST(f32, f16, f32, f16, f32_to_f16(x))
+CAST(f32, bf16, f32, bf16, f32_to_bf16(x))
+CAST(f16, f64, f16, f64, f16_to_f32(x))
+CAST(f16, f32, f16, f32, f16_to_f32(x))
+CAST(f16, f16, f16, f16, x)
+CAST(f16, bf16, f16, bf16, f32_to_bf16(f16_to_f32(x)))
+CAST(bf16, f64, bf16, f64, bf16_to_f32(x))
+CAST(bf16, f32, bf16, f32, bf16_to_f32(x))
+CAST(bf16, f16, bf16, f16, f32_to_f16(bf16_to_f32(x)))
+CAST(bf16, bf16, bf16, bf16, x)
+
+// ---- launches ----
+typedef struct { i64 start, strides[8]; } Operand;  // in elements
+
+)common";
+
+}  // namespace tenon_codegen
