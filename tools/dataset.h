@@ -20,6 +20,7 @@ namespace tenon::tools {
 
 struct Dataset {
   std::string source;  // for people: "optdigits.npz"
+  std::string note;    // what they should know about it, if anything
   Tensor x_train, y_train, x_test, y_test;
   int64_t height = 0, width = 0;  // of a picture; 1 x features for plain rows
   int64_t classes = 0;
@@ -32,7 +33,7 @@ struct Dataset {
 Dataset dataset_from_npz(const std::string& path);
 
 // MNIST's four files, plain or ending in .gz. Without the two training files the test files are
-// split by a fixed rule: every fifth picture is for testing, the others for training; `source` then
+// split by a fixed rule: every fifth picture is for testing, the others for training; `note` then
 // says so.
 Dataset dataset_from_mnist(const std::string& directory);
 

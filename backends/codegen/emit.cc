@@ -76,28 +76,28 @@ class Emitter {
     for (uint32_t k = 0; k < Operands(); ++k) Line(indent + "i64 at" + N(k) + " = launch.operands[" + N(k) + "].start;");
     if (source_.uses_index) Line(indent + "i64 index = launch.index_base;");
     Line(indent + "i64 rest = i;");
-    Walk("launch.outer_rank", "0", "at", "index", 0, Operands(), indent);
+    Walk("rest", "0", "launch.outer_rank", "at", Operands(), "index", indent);
   }
 
   // in<k>: where the inputs' element number j of the reduced axes lies.
   void Inner(const std::string& indent) {
     for (uint32_t k = 0; k < source_.n_inputs; ++k) Line(indent + "i64 in" + N(k) + " = at" + N(k) + ";");
     if (source_.uses_index) Line(indent + "i64 place = index;");
-    Line(indent + "i64 rest = j;");
-    Walk("launch.rank", "launch.outer_rank", "in", "place", 0, source_.n_inputs, indent);
+    Line(indent + "i64 inner_rest = j;");
+    Walk("inner_rest", "launch.outer_rank", "launch.rank", "in", source_.n_inputs, "place", indent);
   }
 
-  // Takes `rest` apart into positions on the axes [begin, end), the last axis fastest. All eight steps are
-  // unrolled, so that the launch is read at constant places.
-  void Walk(const std::string& end, const std::string& begin, const std::string& at, const std::string& index,
-            uint32_t first, uint32_t last, const std::string& indent) {
+  // Takes the number `rest` apart into positions on the axes [begin, end), the last axis fastest. All eight steps
+  // are unrolled, so that the launch is read at constant places.
+  void Walk(const std::string& rest, const std::string& begin, const std::string& end, const std::string& at,
+            uint32_t operands, const std::string& index, const std::string& indent) {
     Line("#pragma unroll");
     Line(indent + "for (int d = 7; d >= 0; --d) {");
     Line(indent + "  if (d < " + begin + " || d >= " + end + ") continue;");
-    Line(indent + "  const i64 position = rest % launch.sizes[d];");
-    Line(indent + "  rest /= launch.sizes[d];");
+    Line(indent + "  const i64 position = " + rest + " % launch.sizes[d];");
+    Line(indent + "  " + rest + " /= launch.sizes[d];");
     if (source_.uses_index) Line(indent + "  " + index + " += position * launch.index_strides[d];");
-    for (uint32_t k = first; k < last; ++k) {
+    for (uint32_t k = 0; k < operands; ++k) {
       Line(indent + "  " + at + N(k) + " += position * launch.operands[" + N(k) + "].strides[d];");
     }
     Line(indent + "}");

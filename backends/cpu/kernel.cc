@@ -11,10 +11,12 @@
 namespace tenon_cpu {
 namespace {
 
+constexpr int64_t kFastGrain = 64 << 10;
+
 // About 50 us of one thread: what waking another costs.
 int64_t DirectGrain(uint32_t op) {
   const bool slow = (op >= TENON_OP_EXP && op <= TENON_OP_POW) || op == TENON_OP_REM || op == TENON_OP_PHILOX || op >= TENON_OP_EXP2;
-  return slow ? 8 << 10 : 64 << 10;
+  return slow ? kFastGrain / 8 : kFastGrain;
 }
 
 // Recognises programs of one array function.
@@ -106,7 +108,8 @@ bool LaunchDirect(const Kernel& kernel, const TenonLaunch& launch) {
     call.fn(to, from[0], from[1], from[2], n, splat);
     return true;
   }
-  const bool stream = n * call.output_item >= kStreamBytes && !in_place && reinterpret_cast<uintptr_t>(to) % 64 == 0;
+  // Functions that compute for long gain nothing: what they wait for is not memory.
+  const bool stream = n * call.output_item >= kStreamBytes && call.grain == kFastGrain && !in_place && reinterpret_cast<uintptr_t>(to) % 64 == 0;
   ParallelFor(n, call.grain, [&](int64_t begin, int64_t end) {
     if (stream) CallStreaming(call, to, from, step, begin, end, splat);
     else call.fn(to + begin * call.output_item, from[0] + begin * step[0], from[1] + begin * step[1], from[2] + begin * step[2], end - begin, splat);

@@ -1,9 +1,6 @@
 #include "backends/cpu/reduce_kernels.h"
 
-#include <cstring>
-#include <limits>
-
-#include "backends/cpu/scalar_ops.h"
+#include "backends/cpu/arg_reduce_kernels.h"
 #include "backends/cpu/targets.h"
 #include "tenon/abi/tenon_plugin_kit.h"
 
@@ -11,38 +8,13 @@
 #define HWY_TARGET_INCLUDE "backends/cpu/reduce_kernels.cc"
 #include "hwy/foreach_target.h"
 // after foreach_target
+#include "backends/cpu/lanes-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tenon_cpu {
 namespace HWY_NAMESPACE {
 namespace {
-
-// The type that a state holds for elements of type T.
-template <class T>
-using Wide = std::conditional_t<kFloat<T>, double, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
-
-template <class C>
-TENON_INLINE C& In(Slot& slot) {
-  if constexpr (std::is_same_v<C, double>) return slot.f;
-  else if constexpr (std::is_same_v<C, int64_t>) return slot.i;
-  else return slot.u;
-}
-
-// ---- lanes: eight elements side by side, in a fixed number whatever the processor, so the order is the same ----
-
-inline constexpr int64_t kLanes = 8;
-template <class T>
-struct LanesOf {
-  typedef T Type __attribute__((vector_size(kLanes * sizeof(T)), aligned(alignof(T)), may_alias));
-};
-template <class T>
-using Lanes = typename LanesOf<T>::Type;
-
-template <class C, class T>
-TENON_INLINE void Load(Lanes<C>& to, const T* from) {
-  to = __builtin_convertvector(*reinterpret_cast<const Lanes<T>*>(from), Lanes<C>);
-}
 
 struct Plus {
   template <class C>
@@ -192,44 +164,6 @@ void StepColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t 
   }
 }
 
-template <bool kMax, class C>
-TENON_INLINE C Better(C a, C b) {
-  if constexpr (kMax) return Max::Do(a, b);
-  else return Min::Do(a, b);
-}
-
-// The extreme of an array; for floats NaN if there is one.
-template <bool kMax, class T>
-TENON_INLINE T Extreme(const T* x, int64_t n) {
-  T best = x[0];
-  int64_t i = 0;
-  if constexpr (kFloat<T>) {
-    if (n >= 4 * kLanes) {
-      Lanes<T> m[4];
-      decltype(m[0] != m[0]) bad[4];
-      for (int k = 0; k < 4; ++k) {
-        m[k] = *reinterpret_cast<const Lanes<T>*>(x + kLanes * k);
-        bad[k] = m[k] != m[k];
-      }
-      for (i = 4 * kLanes; i + 4 * kLanes <= n; i += 4 * kLanes) {
-        for (int k = 0; k < 4; ++k) {
-          const Lanes<T> v = *reinterpret_cast<const Lanes<T>*>(x + i + kLanes * k);
-          bad[k] |= v != v;
-          if constexpr (kMax) m[k] = v > m[k] ? v : m[k];
-          else m[k] = v < m[k] ? v : m[k];
-        }
-      }
-      for (int k = 0; k < 4; ++k) {
-        for (int j = 0; j < kLanes; ++j) best = bad[k][j] != 0 ? std::numeric_limits<T>::quiet_NaN() : Better<kMax, T>(best, m[k][j]);
-      }
-    }
-    for (; i < n; ++i) best = Better<kMax, T>(best, x[i]);
-  } else {
-    for (; i < n; ++i) best = Better<kMax, T>(best, x[i]);
-  }
-  return best;
-}
-
 template <bool kMax, class T>
 void ExtremeRow(Slot* state, const void* x, const Keys&, int64_t n) {
   using C = Wide<T>;
@@ -245,88 +179,6 @@ template <bool kMax, class C>
 void CombineExtreme(Slot* state, const Slot* later) {
   Slot other = later[0];
   In<C>(state[0]) = Better<kMax, C>(In<C>(state[0]), In<C>(other));
-}
-
-// Is v better than best; a NaN is better than any number.
-template <bool kMax, class C>
-TENON_INLINE bool Beats(C v, C best) {
-  const bool beats = kMax ? v > best : v < best;
-  if constexpr (kFloat<C>) return beats | ((v != v) & (best == best));
-  else return beats;
-}
-template <class C>
-TENON_INLINE bool Ties(C v, C best) {
-  if constexpr (kFloat<C>) return (v == best) | ((v != v) & (best != best));
-  else return v == best;
-}
-
-// First the extreme, which is fast, and only where it matters the search for its key.
-template <bool kMax, class T>
-void ArgRow(Slot* state, const void* x, const Keys& keys, int64_t n) {
-  using C = Wide<T>;
-  const T* v = static_cast<const T*>(x);
-  const T extreme = Extreme<kMax, T>(v, n);
-  const C wide = static_cast<C>(extreme);
-  const bool beats = Beats<kMax, C>(wide, In<C>(state[0]));
-  if (!beats && !Ties<C>(wide, In<C>(state[0]))) return;
-  if (!beats && keys.keys == nullptr && keys.step >= 0 && keys.first >= state[1].i) return;  // an earlier one has the least key
-  int64_t key = beats ? std::numeric_limits<int64_t>::max() : state[1].i;
-  for (int64_t i = 0; i < n; ++i) {
-    if (!Ties<T>(v[i], extreme)) continue;
-    const int64_t candidate = keys.keys != nullptr ? keys.keys[i] : keys.first + i * keys.step;
-    key = candidate < key ? candidate : key;
-    if (keys.keys == nullptr && keys.step >= 0) break;  // later keys are not smaller
-  }
-  In<C>(state[0]) = wide;
-  state[1].i = key;
-}
-
-template <bool kMax, class T>
-void ArgColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys& keys, int64_t n) {
-  using C = Wide<T>;
-  C* best = &In<C>(slots[0][0]);
-  int64_t* best_key = &slots[1]->i;
-  const char* row = static_cast<const char*>(x);
-  for (int64_t r = 0; r < rows; ++r, row += row_stride) {
-    const T* v = reinterpret_cast<const T*>(row);
-    const auto loop = [&](auto key_of) {
-      TENON_IVDEP
-      for (int64_t j = 0; j < n; ++j) {
-        const C value = static_cast<C>(v[j]);
-        const C old = best[j];
-        const int64_t old_key = best_key[j];
-        const int64_t key = key_of(j);
-        // One choice after the other, which the compiler turns into masks where conditions joined by & become jumps.
-        const int64_t least = key < old_key ? key : old_key;
-        int64_t chosen = value == old ? least : old_key;
-        if constexpr (kFloat<C>) {
-          const C kept = old != old ? old : value;  // a NaN stays
-          chosen = value != value ? (old != old ? least : key) : chosen;
-          best[j] = (kMax ? old > kept : old < kept) ? old : kept;
-          best_key[j] = (kMax ? value > old : value < old) ? key : chosen;
-        } else {
-          const bool beats = kMax ? value > old : value < old;
-          best[j] = beats ? value : old;
-          best_key[j] = beats ? key : chosen;
-        }
-      }
-    };
-    const int64_t first = keys.first + r * keys.row_step;
-    if (keys.keys != nullptr) loop([&](int64_t j) { return keys.keys[j]; });
-    else if (keys.step == 0) loop([first](int64_t) { return first; });
-    else loop([first, step = keys.step](int64_t j) { return first + j * step; });
-  }
-}
-
-template <bool kMax, class C>
-void CombineArg(Slot* state, const Slot* later) {
-  Slot other = later[0];
-  const C v = In<C>(other);
-  const C old = In<C>(state[0]);
-  if (Beats<kMax, C>(v, old) || (Ties<C>(v, old) && later[1].i < state[1].i)) {
-    state[0] = later[0];
-    state[1] = later[1];
-  }
 }
 
 void AnyRow(Slot* state, const void* x, const Keys&, int64_t n) {
@@ -431,16 +283,12 @@ void MomentsColumns(Slot* const* slots, const void* x, int64_t row_stride, int64
 }
 
 template <bool kMax, class T>
-void SetExtreme(ReduceFns& fns, bool arg) {
+void SetExtreme(ReduceFns& fns) {
   using C = Wide<T>;
-  fns.row = arg ? &ArgRow<kMax, T> : &ExtremeRow<kMax, T>;
-  fns.column = arg ? &ArgColumns<kMax, T> : &StepColumns<ExtremeStep<kMax, T>, T>;
-  fns.combine = arg ? &CombineArg<kMax, C> : &CombineExtreme<kMax, C>;
-  fns.slots = arg ? 2 : 1;
-  using Limits = std::numeric_limits<C>;
-  if constexpr (kFloat<C>) In<C>(fns.initial[0]) = kMax ? -Limits::infinity() : Limits::infinity();
-  else In<C>(fns.initial[0]) = kMax ? Limits::min() : Limits::max();
-  fns.initial[1].i = std::numeric_limits<int64_t>::max();
+  fns.row = &ExtremeRow<kMax, T>;
+  fns.column = &StepColumns<ExtremeStep<kMax, T>, T>;
+  fns.combine = &CombineExtreme<kMax, C>;
+  In<C>(fns.initial[0]) = Worst<kMax, C>();
 }
 
 template <class T>
@@ -459,10 +307,8 @@ bool SetFns(uint32_t kind, ReduceFns& fns) {
       if constexpr (kFloat<T>) fns.initial[0].f = 1;
       else fns.initial[0].u = 1;
       return true;
-    case TENON_MIN: SetExtreme<false, T>(fns, false); return true;
-    case TENON_MAX: SetExtreme<true, T>(fns, false); return true;
-    case TENON_ARGMIN: SetExtreme<false, T>(fns, true); return true;
-    case TENON_ARGMAX: SetExtreme<true, T>(fns, true); return true;
+    case TENON_MIN: SetExtreme<false, T>(fns); return true;
+    case TENON_MAX: SetExtreme<true, T>(fns); return true;
     case TENON_MOMENTS:
       if constexpr (kFloat<T>) {
         fns.row = &MomentsRow<T>;
@@ -544,6 +390,7 @@ bool FindReducer(uint32_t kind, uint32_t dtype, uint32_t acc_dtype, ReduceFns* f
   fns->result = is_arg ? static_cast<uint32_t>(TENON_I64)
                 : wide_float ? static_cast<uint32_t>(TENON_F64)
                 : tenon_dtype_is_signed(fns->load) ? static_cast<uint32_t>(TENON_I64) : static_cast<uint32_t>(TENON_U64);
+  if (is_arg) return FindArgReducer(kind, fns);
   return HWY_DYNAMIC_DISPATCH(SetReducer)(kind, fns);
 }
 

@@ -12,7 +12,7 @@
 
 #include "backends/cuda/device.h"
 #include "backends/cuda/driver.h"
-#include "backends/cuda/host.h"
+#include "tenon/backends/cuda/host.h"
 #include "backends/cuda/kernel.h"
 #include "backends/cuda/memory.h"
 #include "backends/cuda/stream.h"

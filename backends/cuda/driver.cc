@@ -2,7 +2,7 @@
 
 #include <dlfcn.h>
 
-#include "backends/cuda/host.h"
+#include "tenon/backends/cuda/host.h"
 
 namespace tenon_cuda {
 namespace {

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "backends/cuda/device.h"
-#include "backends/cuda/host.h"
-#include "backends/cuda/nvrtc.h"
+#include "tenon/backends/cuda/host.h"
+#include "tenon/backends/cuda/nvrtc.h"
 #include "tenon/abi/tenon_kit_interpreter.h"
 #include "tenon/backends/codegen/emit.h"
 #include "tenon/backends/codegen/launch_words.h"

@@ -1,9 +1,9 @@
-#include "backends/cuda/nvrtc.h"
+#include "tenon/backends/cuda/nvrtc.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
 
-#include "backends/cuda/host.h"
+#include "tenon/backends/cuda/host.h"
 
 namespace tenon_cuda {
 namespace {

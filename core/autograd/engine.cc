@@ -163,6 +163,8 @@ class Walk {
       } held{node};
       visit(*node, gradients, results);
     }
+    // The memory outlives the walk; what it held does not.
+    gradients.clear();
     results.clear();
     finished_ = true;
   }

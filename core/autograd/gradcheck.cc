@@ -21,9 +21,10 @@ Tensor with_values(const std::vector<double>& v, const Tensor& like) {
 }
 
 // Weights that are neither equal nor simple, so that errors do not cancel.
-Tensor direction(const Tensor& like) {
+// `number`: another direction for every input, else errors of two inputs can cancel.
+Tensor direction(const Tensor& like, size_t number = 0) {
   std::vector<double> w(static_cast<size_t>(like.size()));
-  for (size_t i = 0; i < w.size(); ++i) w[i] = std::cos(1.0 + 2.7 * static_cast<double>(i)) + 0.3;
+  for (size_t i = 0; i < w.size(); ++i) w[i] = std::cos(1.0 + 2.7 * static_cast<double>(i) + 0.9 * static_cast<double>(number)) + 0.3;
   return with_values(w, like);
 }
 
@@ -78,7 +79,7 @@ std::string gradcheck(const Checked& function, std::span<const Tensor> inputs, G
 
   // The gradient as a function of the inputs, along a fixed direction, checked as a function of its own.
   std::vector<Tensor> directions;
-  for (const Tensor& x : inputs) directions.push_back(direction(x));
+  for (const Tensor& x : inputs) directions.push_back(direction(x, directions.size() + 1));
   const Checked slope = [&](std::span<const Tensor> x) {
     EnableGradScope inner;
     const Tensor inner_roots[] = {function(x)};

@@ -3,12 +3,12 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/device/backend.h"
-#include "core/device/fork.h"
-#include "core/device/memory_cache.h"
-#include "core/device/plan_cache.h"
-#include "core/device/stream_pool.h"
+#include "tenon/device/backend.h"
+#include "tenon/device/fork.h"
 #include "tenon/device/host_services.h"
+#include "tenon/device/memory_cache.h"
+#include "tenon/device/plan_cache.h"
+#include "tenon/device/stream_pool.h"
 
 namespace tenon {
 namespace {

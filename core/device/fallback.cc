@@ -1,4 +1,4 @@
-#include "core/device/fallback.h"
+#include "tenon/device/fallback.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -6,11 +6,11 @@
 #include <map>
 #include <string>
 
-#include "core/device/backend.h"
-#include "core/device/stream_pool.h"
+#include "tenon/device/backend.h"
 #include "tenon/device/copy.h"
 #include "tenon/device/host_services.h"
 #include "tenon/device/plan.h"
+#include "tenon/device/stream_pool.h"
 
 namespace tenon {
 namespace {

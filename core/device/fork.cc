@@ -1,16 +1,16 @@
-#include "core/device/fork.h"
+#include "tenon/device/fork.h"
 
 #include <pthread.h>
 
 #include <mutex>
 #include <vector>
 
-#include "core/device/backend.h"
-#include "core/device/fallback.h"
-#include "core/device/memory_cache.h"
-#include "core/device/plan_cache.h"
-#include "core/device/registry.h"
-#include "core/device/stream_pool.h"
+#include "tenon/device/backend.h"
+#include "tenon/device/fallback.h"
+#include "tenon/device/memory_cache.h"
+#include "tenon/device/plan_cache.h"
+#include "tenon/device/registry.h"
+#include "tenon/device/stream_pool.h"
 
 namespace tenon {
 namespace {

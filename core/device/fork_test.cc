@@ -1,7 +1,7 @@
 // Proves what a forked child may use: FORK_SAFE devices that were open, any device that was not;
 // and that others refuse at once instead of hanging. Also while other threads are busy in every
 // lock.
-#include "core/device/fork.h"
+#include "tenon/device/fork.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>

@@ -16,9 +16,9 @@
 #include <fstream>
 #include <map>
 
-#include "core/device/registry.h"
 #include "tenon/device/builtin.h"
 #include "tenon/device/fake_backend.h"
+#include "tenon/device/registry.h"
 
 namespace tenon {
 

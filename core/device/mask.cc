@@ -1,4 +1,4 @@
-#include "core/device/mask.h"
+#include "tenon/device/mask.h"
 
 #include <strings.h>
 

@@ -1,10 +1,10 @@
-#include "core/device/memory_cache.h"
+#include "tenon/device/memory_cache.h"
 
 #include <algorithm>
 #include <mutex>
 
-#include "core/device/asan.h"
-#include "core/device/stream_pool.h"
+#include "tenon/device/asan.h"
+#include "tenon/device/stream_pool.h"
 
 namespace tenon {
 

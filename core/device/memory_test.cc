@@ -6,10 +6,10 @@
 
 #include <thread>
 
-#include "core/device/memory_cache.h"
 #include "tenon/device/builtin.h"
 #include "tenon/device/copy.h"
 #include "tenon/device/fake_backend.h"
+#include "tenon/device/memory_cache.h"
 #include "tenon/device/size_class.h"
 
 namespace tenon {

@@ -4,10 +4,10 @@
 #include <cstring>
 #include <mutex>
 
-#include "core/device/asan.h"
-#include "core/device/backend.h"
-#include "core/device/memory_cache.h"
-#include "core/device/stream_pool.h"
+#include "tenon/device/asan.h"
+#include "tenon/device/backend.h"
+#include "tenon/device/memory_cache.h"
+#include "tenon/device/stream_pool.h"
 
 namespace tenon {
 namespace {

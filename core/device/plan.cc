@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/device/fallback.h"
-#include "core/device/mask.h"
-#include "core/device/memory_cache.h"
-#include "core/device/plan_cache.h"
+#include "tenon/device/fallback.h"
+#include "tenon/device/mask.h"
 #include "tenon/device/memory.h"
+#include "tenon/device/memory_cache.h"
+#include "tenon/device/plan_cache.h"
 #include "tenon/map/decompose.h"
 
 namespace tenon {

@@ -10,11 +10,11 @@
 #include <numeric>
 #include <thread>
 
-#include "core/device/plan_cache.h"
 #include "tenon/device/builtin.h"
 #include "tenon/device/copy.h"
 #include "tenon/device/fake_backend.h"
 #include "tenon/device/memory.h"
+#include "tenon/device/plan_cache.h"
 #include "tenon/map/builder.h"
 
 namespace tenon {

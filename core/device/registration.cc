@@ -1,9 +1,9 @@
 // From an entry function to a Backend: nothing of a plugin is used before it was checked here.
 #include <cstring>
 
-#include "core/device/backend.h"
-#include "core/device/mask.h"
+#include "tenon/device/backend.h"
 #include "tenon/device/host_services.h"
+#include "tenon/device/mask.h"
 
 namespace tenon {
 namespace {

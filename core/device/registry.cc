@@ -1,8 +1,8 @@
-#include "core/device/registry.h"
+#include "tenon/device/registry.h"
 
 #include <algorithm>
 
-#include "core/device/fork.h"
+#include "tenon/device/fork.h"
 #include "tenon/device/host_services.h"
 
 namespace tenon {

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/device/backend.h"
+#include "tenon/device/backend.h"
 #include "tenon/device/loader.h"
 
 namespace tenon {

@@ -1,7 +1,7 @@
 // Proves what becomes of a backend's tables: each rule of registration refuses with its reason,
 // sizes are read both ways, the first of a name wins, disabled ones stay away, nothing is fatal,
 // and no lock is held meanwhile.
-#include "core/device/registry.h"
+#include "tenon/device/registry.h"
 
 #include <gtest/gtest.h>
 

@@ -2,9 +2,9 @@
 
 #include <string>
 
-#include "core/device/backend.h"
-#include "core/device/memory_cache.h"
-#include "core/device/stream_pool.h"
+#include "tenon/device/backend.h"
+#include "tenon/device/memory_cache.h"
+#include "tenon/device/stream_pool.h"
 
 namespace tenon {
 namespace detail {

@@ -1,6 +1,6 @@
-#include "core/device/stream_pool.h"
+#include "tenon/device/stream_pool.h"
 
-#include "core/device/backend.h"
+#include "tenon/device/backend.h"
 #include "tenon/device/host_services.h"
 
 namespace tenon {
@@ -58,13 +58,26 @@ void StreamPool::give_stream(StreamState& stream) noexcept {
 }
 
 TenonEvent StreamPool::take_event() {
+  TenonEvent oldest = 0;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!events_.empty()) {
-      const TenonEvent event = events_.back();
-      events_.pop_back();
-      return event;
+      oldest = events_.front();
+      events_.pop_front();
     }
+  }
+  if (oldest != 0) {
+    // A stream may still be waiting for an event whose last handle is gone: it is recorded again
+    // only when it has happened. If not even the oldest has, a new one is cheaper than waiting.
+    TenonError ignored = new_error();
+    TenonStatus status;
+    {
+      CallGuard guard(device_);
+      status = device_.tables->streams.event_query(device_.handle, oldest, &ignored);
+    }
+    if (status != TENON_NOT_READY) return oldest;
+    std::lock_guard<std::mutex> lock(mutex_);
+    events_.push_front(oldest);
   }
   TenonError error = new_error();
   TenonEvent event = 0;
@@ -88,7 +101,7 @@ std::vector<StreamState*> StreamPool::all_streams() {
 }
 
 void StreamPool::destroy() {
-  std::vector<TenonEvent> events;
+  std::deque<TenonEvent> events;
   std::vector<StreamState*> streams;
   {
     std::lock_guard<std::mutex> lock(mutex_);

@@ -2,6 +2,7 @@
 #ifndef TENON_DEVICE_STREAM_POOL_H_
 #define TENON_DEVICE_STREAM_POOL_H_
 
+#include <deque>
 #include <mutex>
 #include <vector>
 
@@ -35,7 +36,7 @@ class StreamPool {
   std::mutex mutex_;
   std::vector<StreamState*> all_;
   std::vector<StreamState*> idle_;
-  std::vector<TenonEvent> events_;
+  std::deque<TenonEvent> events_;  // the longest unused first
 };
 
 // Records `event` behind the work enqueued on the stream so far.

@@ -1,8 +1,8 @@
 // matmul, gather, scatter: the device's own entry, else the CPU backend's on copies.
 #include <cstring>
 
-#include "core/device/backend.h"
-#include "core/device/fallback.h"
+#include "tenon/device/backend.h"
+#include "tenon/device/fallback.h"
 #include "tenon/device/memory.h"
 #include "tenon/device/plan.h"
 

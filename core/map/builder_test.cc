@@ -1,5 +1,6 @@
-// Recording: the canonical form (equal functions give equal programs and hashes), folding that is exact, and what is
-// refused. Values are judged by reference.h, which shares no code with the builder.
+// Recording: the canonical form (equal functions give equal programs and hashes), folding that is
+// exact, and what is refused. Values are judged by reference.h, which shares no code with the
+// builder.
 #include "tenon/map/builder.h"
 
 #include <gtest/gtest.h>
@@ -43,11 +44,11 @@ TEST(Canonical, EqualFunctionsAreEqualPrograms) {
   // Commuted, recorded twice, with dead code and in another order.
   expect_equal(p, record([](Builder&, Value x, Value y) { return x + exp(y * x); }));
   expect_equal(p, record([](Builder&, Value x, Value y) {
-    sin(y);
-    const Value first = exp(x * y), again = exp(y * x);
-    EXPECT_TRUE(same(first, again));
-    return again + x;
-  }));
+                 sin(y);
+                 const Value first = exp(x * y), again = exp(y * x);
+                 EXPECT_TRUE(same(first, again));
+                 return again + x;
+               }));
   EXPECT_EQ(p.code.size(), 5u);  // two inputs, mul, exp, add
   // Inputs stand first by number even where used the other way round, or not at all.
   const Program q = record([](Builder&, Value, Value y) { return exp(y); });
@@ -58,14 +59,17 @@ TEST(Canonical, EqualFunctionsAreEqualPrograms) {
 
 TEST(Canonical, DifferentFunctionsDiffer) {
   const Program p = record([](Builder&, Value x, Value y) { return x - y; });
-  for (const Program& q : {record([](Builder&, Value x, Value y) { return y - x; }), record([](Builder&, Value x, Value y) { return x + y; }),
-                           record([](Builder&, Value x, Value y) { return x - y; }, f64), record([](Builder&, Value x, Value) { return x - 1.0; }),
+  for (const Program& q : {record([](Builder&, Value x, Value y) { return y - x; }),
+                           record([](Builder&, Value x, Value y) { return x + y; }),
+                           record([](Builder&, Value x, Value y) { return x - y; }, f64),
+                           record([](Builder&, Value x, Value) { return x - 1.0; }),
                            record([](Builder&, Value x, Value) { return x - 2.0; })}) {
     EXPECT_FALSE(p == q) << text(q);
     EXPECT_NE(content_hash(p), content_hash(q));
   }
   // MIN and MAX keep their order: which of two zeros or NaNs comes out depends on it.
-  EXPECT_FALSE(record([](Builder&, Value x, Value y) { return max(x, y); }) == record([](Builder&, Value x, Value y) { return max(y, x); }));
+  EXPECT_FALSE(record([](Builder&, Value x, Value y) { return max(x, y); }) ==
+               record([](Builder&, Value x, Value y) { return max(y, x); }));
 }
 
 TEST(Canonical, SlopesTravelAndAreDropped) {
@@ -73,7 +77,7 @@ TEST(Canonical, SlopesTravelAndAreDropped) {
   const Value x = b.input(f32);
   const Value y = exp(x) * 2.0;
   b.add_slope(y, x, sin(x));
-  b.add_slope(y, x, sin(x));  // once
+  b.add_slope(y, x, sin(x));       // once
   b.add_slope(cos(x), x, tan(x));  // of a dead value
   const Program p = b.finish({y});
   ASSERT_EQ(p.slopes.size(), 1u);
@@ -94,17 +98,22 @@ TEST(Folding, IsExact) {
     EXPECT_EQ(p.code.back().op, TENON_OP_CONST);
     return element_of(static_cast<DType>(p.code.back().dtype), p.code.back().imm);
   };
-  EXPECT_EQ(constant([](Builder& b) { return b.constant(0.1, f32) + 0.2; }).real, static_cast<long double>(0.1f + 0.2f));
-  EXPECT_EQ(constant([](Builder& b) { return b.constant(1, f32) / 3.0; }).real, static_cast<long double>(1.0f / 3.0f));
-  EXPECT_EQ(constant([](Builder& b) { return b.constant(0.1, f64) * 0.2; }).real, static_cast<long double>(0.1 * 0.2));
+  EXPECT_EQ(constant([](Builder& b) { return b.constant(0.1, f32) + 0.2; }).real,
+            static_cast<long double>(0.1f + 0.2f));
+  EXPECT_EQ(constant([](Builder& b) { return b.constant(1, f32) / 3.0; }).real,
+            static_cast<long double>(1.0f / 3.0f));
+  EXPECT_EQ(constant([](Builder& b) { return b.constant(0.1, f64) * 0.2; }).real,
+            static_cast<long double>(0.1 * 0.2));
   EXPECT_EQ(constant([](Builder& b) { return -(b.constant(2, f32) - 3.0); }).real, 1);
   EXPECT_EQ(constant([](Builder& b) { return cast(b.constant(2.9, f32), i32); }).integer, 2);
   // CAST saturates and sends NaN to 0.
   EXPECT_EQ(constant([](Builder& b) { return b.constant(1e30, i32); }).integer, INT32_MAX);
   EXPECT_EQ(constant([](Builder& b) { return b.constant(-5, DType::uint8); }).integer, 0);
   EXPECT_EQ(constant([](Builder& b) { return b.constant(NAN, DType::int64); }).integer, 0);
-  EXPECT_EQ(constant([](Builder& b) { return b.constant(1e30, DType::uint64); }).integer, static_cast<__int128>(UINT64_MAX));
-  EXPECT_EQ(constant([](Builder& b) { return b.constant(0.1, DType::float16); }).real, round_to(DType::float16, 0.1L));
+  EXPECT_EQ(constant([](Builder& b) { return b.constant(1e30, DType::uint64); }).integer,
+            static_cast<__int128>(UINT64_MAX));
+  EXPECT_EQ(constant([](Builder& b) { return b.constant(0.1, DType::float16); }).real,
+            round_to(DType::float16, 0.1L));
 }
 
 // Rewritings hold for NaN and signed zeros too, or are not made.
@@ -121,20 +130,24 @@ TEST(Folding, OnlyWhatHoldsForEveryValue) {
   EXPECT_TRUE(same(select(c, x, x), x));
   EXPECT_TRUE(same(cast(x, f32), x));
   EXPECT_TRUE(same(select(b.constant(1, DType::bool_), x, exp(x)), x));
-  EXPECT_FALSE(same(x + 0.0, x));   // -0 + 0 is 0
+  EXPECT_FALSE(same(x + 0.0, x));  // -0 + 0 is 0
   EXPECT_FALSE(same(x * 0.0, b.constant(0, f32)));
   EXPECT_FALSE(same(x - x, b.constant(0, f32)));
   EXPECT_FALSE(same(eq(x, x), b.constant(1, DType::bool_)));
   const Program p = b.finish({(x + 0.0) * 1.0, x * 0.0});
-  const Element minus_zero[] = {real(f32, -0.0L)}, inf[] = {real(f32, std::numeric_limits<long double>::infinity())};
+  const Element minus_zero[] = {real(f32, -0.0L)},
+                inf[] = {real(f32, std::numeric_limits<long double>::infinity())};
   EXPECT_FALSE(std::signbit(evaluate(p, minus_zero, {}, 0, Rounding::kToDType)[0].real));
   EXPECT_TRUE(std::isnan(evaluate(p, inf, {}, 0, Rounding::kToDType)[1].real));
 }
 
 TEST(Recording, NumbersTakeTheOtherSidesDType) {
-  const Program p = record([](Builder&, Value x, Value y) { return select(x < 0.1, fma(x, y, y), 1.0 / y); }, DType::float16);
+  const Program p =
+      record([](Builder&, Value x, Value y) { return select(x < 0.1, fma(x, y, y), 1.0 / y); },
+             DType::float16);
   for (const TenonInstr& i : p.code) EXPECT_TRUE(i.dtype == TENON_F16 || i.dtype == TENON_BOOL);
-  const Program q = record([](Builder&, Value x, Value y) { return select(x < y, x * 0.5, max(x, y) - 1.0); }, f64);
+  const Program q = record(
+      [](Builder&, Value x, Value y) { return select(x < y, x * 0.5, max(x, y) - 1.0); }, f64);
   EXPECT_EQ(value(q, 2, 3), 1);
   EXPECT_EQ(value(q, 3, 2), 2);
 }
@@ -154,13 +167,15 @@ TEST(Recording, InlineWithSubstitution) {
   for (size_t i = 0; i < p.code.size(); ++i) {
     if (p.code[i].op == TENON_OP_EXP) substitute[i] = v;
   }
-  const Program replaced = outer.finish({outer.inline_program(p, in, scalars, substitute)[p.outputs[0]]});
+  const Program replaced =
+      outer.finish({outer.inline_program(p, in, scalars, substitute)[p.outputs[0]]});
   EXPECT_EQ(value(replaced, 100, 7), 21);
 }
 
 TEST(Recording, Misuse) {
   Builder a, b;
-  const Value x = a.input(f32), y = b.input(f32), wide = a.input(f64), n = a.input(i32), c = a.input(DType::bool_);
+  const Value x = a.input(f32), y = b.input(f32), wide = a.input(f64), n = a.input(i32),
+              c = a.input(DType::bool_);
   EXPECT_EQ(code_of([&] { x + y; }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([&] { a.finish({y}); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([&] { a.finish({Value()}); }), ErrorCode::kInvalidArgument);
@@ -168,7 +183,7 @@ TEST(Recording, Misuse) {
   EXPECT_EQ(code_of([&] { select(x, x, x); }), ErrorCode::kDType);
   EXPECT_EQ(code_of([&] { select(c, x, wide); }), ErrorCode::kDType);
   EXPECT_EQ(code_of([&] { exp(n); }), ErrorCode::kDType);
-  EXPECT_EQ(code_of([&] { x & x; }), ErrorCode::kDType);
+  EXPECT_EQ(code_of([&] { x& x; }), ErrorCode::kDType);
   EXPECT_EQ(code_of([&] { c + c; }), ErrorCode::kDType);
   EXPECT_EQ(code_of([&] { c << c; }), ErrorCode::kDType);
   EXPECT_EQ(code_of([&] { bitcast(x, f64); }), ErrorCode::kDType);

@@ -1,5 +1,6 @@
-// The derivative of a program: every opcode's rule against central differences in long double, once and twice; slopes that
-// rows give are consulted where they are nested; guards; corners; and what is saved.
+// The derivative of a program: every opcode's rule against central differences in long double, once
+// and twice; slopes that rows give are consulted where they are nested; guards; corners; and what
+// is saved.
 #include "tenon/map/derive.h"
 
 #include <gtest/gtest.h>
@@ -38,8 +39,8 @@ Program record(int n, const std::function<Value(const Value*)>& f, DType d = f64
   return b.finish({f(in)});
 }
 
-// The gradient as a program of the inputs alone (what is saved put back in), so that it can be derived again. The upstream
-// gradient is 1.
+// The gradient as a program of the inputs alone (what is saved put back in), so that it can be
+// derived again. The upstream gradient is 1.
 Program gradient_of(const Program& p, uint64_t needed) {
   const Gradient g = derive(p, needed);
   Builder b;
@@ -47,7 +48,8 @@ Program gradient_of(const Program& p, uint64_t needed) {
   for (DType d : p.inputs) inputs.push_back(b.input(d));
   const std::vector<Value> forward = b.inline_program(p, inputs, {});
   std::vector<Value> in;
-  for (const SavedValue& s : g.saved) in.push_back(s.output ? forward[p.outputs[s.index]] : inputs[s.index]);
+  for (const SavedValue& s : g.saved)
+    in.push_back(s.output ? forward[p.outputs[s.index]] : inputs[s.index]);
   for (uint32_t j : g.differentiable) in.push_back(b.constant(1, p.output_dtype(j)));
   const std::vector<Value> values = b.inline_program(g.program, in, {});
   std::vector<Value> outputs;
@@ -77,53 +79,88 @@ void check(const char* name, const Program& p, const Numbers& x) {
   ASSERT_EQ(g.size(), x.size());
   for (size_t k = 0; k < x.size(); ++k) {
     const long double want = difference(p, x, k);
-    EXPECT_NEAR(static_cast<double>(g[k]), static_cast<double>(want), 1e-9 * (1 + std::abs(static_cast<double>(want)))) << "input " << k << "\n" << text(first);
-    // Each component of the gradient, derived again; and the gradient of one input alone is the same.
+    EXPECT_NEAR(static_cast<double>(g[k]), static_cast<double>(want),
+                1e-9 * (1 + std::abs(static_cast<double>(want))))
+        << "input " << k << "\n"
+        << text(first);
+    // Each component of the gradient, derived again; and the gradient of one input alone is the
+    // same.
     EXPECT_EQ(run(gradient_of(p, uint64_t{1} << k), x)[0], g[k]);
     Program component = first;
     component.outputs = {first.outputs[k]};
     const Numbers second = run(gradient_of(component, all), x);
     for (size_t l = 0; l < x.size(); ++l) {
       const long double want2 = difference(component, x, l);
-      EXPECT_NEAR(static_cast<double>(second[l]), static_cast<double>(want2), 1e-8 * (1 + std::abs(static_cast<double>(want2)))) << k << ", " << l;
+      EXPECT_NEAR(static_cast<double>(second[l]), static_cast<double>(want2),
+                  1e-8 * (1 + std::abs(static_cast<double>(want2))))
+          << k << ", " << l;
     }
   }
 }
 
 TEST(Rules, EveryUnaryOpcode) {
   const std::pair<uint16_t, Numbers> cases[] = {
-      {TENON_OP_NEG, {0.7L}},   {TENON_OP_ABS, {-0.7L}},  {TENON_OP_SQRT, {1.7L}},    {TENON_OP_EXP, {0.7L}},   {TENON_OP_LOG, {0.7L}},
-      {TENON_OP_SIN, {0.7L}},   {TENON_OP_COS, {0.7L}},   {TENON_OP_TANH, {0.7L}},    {TENON_OP_ERF, {0.7L}},   {TENON_OP_RSQRT, {1.7L}},
-      {TENON_OP_RECIP, {0.7L}}, {TENON_OP_EXP2, {0.7L}},  {TENON_OP_EXPM1, {0.7L}},   {TENON_OP_LOG2, {0.7L}},  {TENON_OP_LOG10, {0.7L}},
-      {TENON_OP_LOG1P, {0.7L}}, {TENON_OP_TAN, {0.7L}},   {TENON_OP_ASIN, {0.3L}},    {TENON_OP_ACOS, {0.3L}},  {TENON_OP_ATAN, {0.7L}},
-      {TENON_OP_SINH, {0.7L}},  {TENON_OP_COSH, {0.7L}},  {TENON_OP_ASINH, {0.7L}},   {TENON_OP_ACOSH, {1.7L}}, {TENON_OP_ATANH, {0.3L}},
-      {TENON_OP_ERFC, {0.7L}},  {TENON_OP_ERFINV, {0.3L}}, {TENON_OP_FLOOR, {0.7L}}, {TENON_OP_CEIL, {0.7L}}, {TENON_OP_TRUNC, {0.7L}},
+      {TENON_OP_NEG, {0.7L}},   {TENON_OP_ABS, {-0.7L}},  {TENON_OP_SQRT, {1.7L}},
+      {TENON_OP_EXP, {0.7L}},   {TENON_OP_LOG, {0.7L}},   {TENON_OP_SIN, {0.7L}},
+      {TENON_OP_COS, {0.7L}},   {TENON_OP_TANH, {0.7L}},  {TENON_OP_ERF, {0.7L}},
+      {TENON_OP_RSQRT, {1.7L}}, {TENON_OP_RECIP, {0.7L}}, {TENON_OP_EXP2, {0.7L}},
+      {TENON_OP_EXPM1, {0.7L}}, {TENON_OP_LOG2, {0.7L}},  {TENON_OP_LOG10, {0.7L}},
+      {TENON_OP_LOG1P, {0.7L}}, {TENON_OP_TAN, {0.7L}},   {TENON_OP_ASIN, {0.3L}},
+      {TENON_OP_ACOS, {0.3L}},  {TENON_OP_ATAN, {0.7L}},  {TENON_OP_SINH, {0.7L}},
+      {TENON_OP_COSH, {0.7L}},  {TENON_OP_ASINH, {0.7L}}, {TENON_OP_ACOSH, {1.7L}},
+      {TENON_OP_ATANH, {0.3L}}, {TENON_OP_ERFC, {0.7L}},  {TENON_OP_ERFINV, {0.3L}},
+      {TENON_OP_FLOOR, {0.7L}}, {TENON_OP_CEIL, {0.7L}},  {TENON_OP_TRUNC, {0.7L}},
       {TENON_OP_RINT, {0.7L}},  {TENON_OP_SIGN, {0.7L}}};
   for (const auto& [op, x] : cases) {
-    check(opcode_name(op), record(1, [op = op](const Value* in) { return in[0].builder().emit(op, f64, in[0]); }), x);
+    check(opcode_name(op),
+          record(1, [op = op](const Value* in) { return in[0].builder().emit(op, f64, in[0]); }),
+          x);
     // Inside other functions, with the value used twice.
-    check(opcode_name(op), record(1, [op = op](const Value* in) {
-            const Value y = in[0].builder().emit(op, f64, in[0] * 1.0);
-            return y * y + sin(y) * in[0];
-          }), x);
+    check(opcode_name(op),
+          record(1,
+                 [op = op](const Value* in) {
+                   const Value y = in[0].builder().emit(op, f64, in[0] * 1.0);
+                   return y * y + sin(y) * in[0];
+                 }),
+          x);
   }
 }
 
 TEST(Rules, EveryOpcodeOfMoreOperands) {
-  const std::pair<uint16_t, Numbers> cases[] = {{TENON_OP_ADD, {0.7L, 1.9L}}, {TENON_OP_SUB, {0.7L, 1.9L}}, {TENON_OP_MUL, {0.7L, 1.9L}},
-                                                {TENON_OP_DIV, {0.7L, 1.9L}}, {TENON_OP_REM, {7.3L, 1.9L}}, {TENON_OP_REM, {-7.3L, 1.9L}},
-                                                {TENON_OP_MIN, {0.7L, 1.9L}}, {TENON_OP_MAX, {0.7L, 1.9L}}, {TENON_OP_POW, {0.7L, 1.9L}},
-                                                {TENON_OP_ATAN2, {0.7L, -1.9L}}, {TENON_OP_COPYSIGN, {0.7L, -1.9L}}};
+  const std::pair<uint16_t, Numbers> cases[] = {
+      {TENON_OP_ADD, {0.7L, 1.9L}},      {TENON_OP_SUB, {0.7L, 1.9L}},
+      {TENON_OP_MUL, {0.7L, 1.9L}},      {TENON_OP_DIV, {0.7L, 1.9L}},
+      {TENON_OP_REM, {7.3L, 1.9L}},      {TENON_OP_REM, {-7.3L, 1.9L}},
+      {TENON_OP_MIN, {0.7L, 1.9L}},      {TENON_OP_MAX, {0.7L, 1.9L}},
+      {TENON_OP_POW, {0.7L, 1.9L}},      {TENON_OP_ATAN2, {0.7L, -1.9L}},
+      {TENON_OP_COPYSIGN, {0.7L, -1.9L}}};
   for (const auto& [op, x] : cases) {
-    check(opcode_name(op), record(2, [op = op](const Value* in) { return in[0].builder().emit(op, f64, in[0], in[1]); }), x);
-    check(opcode_name(op), record(2, [op = op](const Value* in) {
-            const Value y = in[0].builder().emit(op, f64, in[0] * 1.5, in[1] * 1.25);
-            return y * y * in[1] + in[0];
-          }), x);
+    check(opcode_name(op),
+          record(2, [op = op](
+                        const Value* in) { return in[0].builder().emit(op, f64, in[0], in[1]); }),
+          x);
+    check(opcode_name(op),
+          record(2,
+                 [op = op](const Value* in) {
+                   const Value y = in[0].builder().emit(op, f64, in[0] * 1.5, in[1] * 1.25);
+                   return y * y * in[1] + in[0];
+                 }),
+          x);
   }
-  check("fma", record(3, [](const Value* in) { return fma(in[0], in[1], in[2]) * in[0]; }), {0.7L, 1.9L, -0.4L});
-  check("select", record(2, [](const Value* in) { return select(in[0] < in[1], in[0] * in[1], exp(in[0])) * in[1]; }), {0.7L, 1.9L});
-  check("select", record(2, [](const Value* in) { return select(in[1] < in[0], in[0] * in[1], exp(in[0])) * in[1]; }), {0.7L, 1.9L});
+  check("fma", record(3, [](const Value* in) { return fma(in[0], in[1], in[2]) * in[0]; }),
+        {0.7L, 1.9L, -0.4L});
+  check("select",
+        record(2,
+               [](const Value* in) {
+                 return select(in[0] < in[1], in[0] * in[1], exp(in[0])) * in[1];
+               }),
+        {0.7L, 1.9L});
+  check("select",
+        record(2,
+               [](const Value* in) {
+                 return select(in[1] < in[0], in[0] * in[1], exp(in[0])) * in[1];
+               }),
+        {0.7L, 1.9L});
 }
 
 TEST(Rules, CastsAndDTypes) {
@@ -154,15 +191,18 @@ TEST(Rules, SeveralOutputsAddUp) {
   for (const SavedValue& s : g.saved) in.push_back(s.output ? forward[s.index] : inputs[s.index]);
   in.insert(in.end(), {10, 100});
   const Numbers out = run(g.program, in);
-  EXPECT_NEAR(static_cast<double>(out[0]), static_cast<double>(10 * 3 + 100 * std::exp(2.0L)), 1e-12);
+  EXPECT_NEAR(static_cast<double>(out[0]), static_cast<double>(10 * 3 + 100 * std::exp(2.0L)),
+              1e-12);
   EXPECT_EQ(out[1], 20);
 }
 
-// ---- corners ---------------------------------------------------------------------------------------------------------
+// ---- corners
+// ---------------------------------------------------------------------------------------------------------
 
 TEST(Corners, PinnedValues) {
   const auto slope = [](const std::function<Value(const Value*)>& f, const Numbers& x) {
-    return run(gradient_of(record(static_cast<int>(x.size()), f), (uint64_t{1} << x.size()) - 1), x);
+    return run(gradient_of(record(static_cast<int>(x.size()), f), (uint64_t{1} << x.size()) - 1),
+               x);
   };
   EXPECT_EQ(slope([](const Value* v) { return abs(v[0]); }, {0}), Numbers{0});
   EXPECT_EQ(slope([](const Value* v) { return max(v[0], v[1]); }, {2, 2}), (Numbers{0.5L, 0.5L}));
@@ -175,22 +215,32 @@ TEST(Corners, PinnedValues) {
 }
 
 TEST(Guards, TravelOutward) {
-  // select(x > 0, sqrt(x), 0) at 0: 1/0 and its derivative stay on the side not taken, also behind other functions.
+  // select(x > 0, sqrt(x), 0) at 0: 1/0 and its derivative stay on the side not taken, also behind
+  // other functions.
   const std::function<Value(const Value*)> cases[] = {
       [](const Value* v) { return select(0.0 < v[0], sqrt(v[0]), 0.0); },
       [](const Value* v) { return select(0.0 < v[0], exp(sqrt(v[0]) * 3.0), 1.0); },
-      [](const Value* v) { return select(0.0 < v[0], select(v[0] < 4.0, log(v[0]), sqrt(v[0])), v[0] * v[0]); },
-      [](const Value* v) { return select(0.0 < v[0], sqrt(v[0]), 0.0) * sin(v[0]) + select(0.0 < v[0], log(v[0]), v[0]); }};
+      [](const Value* v) {
+        return select(0.0 < v[0], select(v[0] < 4.0, log(v[0]), sqrt(v[0])), v[0] * v[0]);
+      },
+      [](const Value* v) {
+        return select(0.0 < v[0], sqrt(v[0]), 0.0) * sin(v[0]) +
+               select(0.0 < v[0], log(v[0]), v[0]);
+      }};
   for (const auto& f : cases) {
     Program p = record(1, f);
     for (int order = 1; order <= 3; ++order) {
       p = gradient_of(p, 1);
-      for (long double x : {0.0L, -1.0L, 0.5L}) EXPECT_TRUE(std::isfinite(run(p, {x})[0])) << order << " at " << static_cast<double>(x) << "\n" << text(p);
+      for (long double x : {0.0L, -1.0L, 0.5L})
+        EXPECT_TRUE(std::isfinite(run(p, {x})[0]))
+            << order << " at " << static_cast<double>(x) << "\n"
+            << text(p);
     }
   }
 }
 
-// ---- nested slopes ---------------------------------------------------------------------------------------------------
+// ---- nested slopes
+// ---------------------------------------------------------------------------------------------------
 
 // As elementwise.def's row: the value, and "y * (1 - y)" for its slope.
 Value sigmoid(Value x) {
@@ -200,7 +250,8 @@ Value sigmoid(Value x) {
 }
 
 TEST(NestedSlopes, SigmoidInsideSilu) {
-  const Program silu = record(1, [](const Value* v) { return v[0] * sigmoid(v[0]); }, f32);
+  const Program silu = record(
+      1, [](const Value* v) { return v[0] * sigmoid(v[0]); }, f32);
   const Program slope = gradient_of(silu, 1), second = gradient_of(slope, 1);
   // The rule for exp would bring a second EXP or its product; the slope needs sigmoid's value only.
   const Gradient g = derive(silu, 1);
@@ -214,14 +265,19 @@ TEST(NestedSlopes, SigmoidInsideSilu) {
   for (long double x : {-100.0L, -20.0L, -1.0L, 0.0L, 1.0L, 20.0L, 100.0L}) {
     const long double s = 1 / (1 + std::exp(-x)), r = 1 / (1 + std::exp(x));
     // In float32, rounding after every instruction: no overflow, no cancellation.
-    const double want = static_cast<double>(s * (1 + x * r)), want2 = static_cast<double>(s * r * (2 + x * (1 - 2 * s)));
-    EXPECT_NEAR(static_cast<double>(run(slope, {x}, Rounding::kToDType)[0]), want, 1e-6 * std::max(1.0, std::abs(want))) << static_cast<double>(x);
-    EXPECT_NEAR(static_cast<double>(run(second, {x}, Rounding::kToDType)[0]), want2, 2e-6) << static_cast<double>(x);
+    const double want = static_cast<double>(s * (1 + x * r)),
+                 want2 = static_cast<double>(s * r * (2 + x * (1 - 2 * s)));
+    EXPECT_NEAR(static_cast<double>(run(slope, {x}, Rounding::kToDType)[0]), want,
+                1e-6 * std::max(1.0, std::abs(want)))
+        << static_cast<double>(x);
+    EXPECT_NEAR(static_cast<double>(run(second, {x}, Rounding::kToDType)[0]), want2, 2e-6)
+        << static_cast<double>(x);
   }
 }
 
 TEST(NestedSlopes, ConsultedBeforeTheRules) {
-  // A slope that is not the true one shows which is used: also two levels deep and for two operands.
+  // A slope that is not the true one shows which is used: also two levels deep and for two
+  // operands.
   const auto odd = [](Value x, Value y) {
     const Value z = x * y;
     x.builder().add_slope(z, x, x.builder().constant(5, x.dtype()));
@@ -235,25 +291,56 @@ TEST(NestedSlopes, ConsultedBeforeTheRules) {
   EXPECT_NEAR(static_cast<double>(g[1]), static_cast<double>(e * 7), 1e-12);
 }
 
-// ---- saving ----------------------------------------------------------------------------------------------------------
+// ---- saving
+// ----------------------------------------------------------------------------------------------------------
 
 TEST(Saving, OutputsIfTheyAreEnoughElseInputs) {
-  const auto saved = [](int n, const std::function<Value(const Value*)>& f, uint64_t needed, bool at_hand = true) { return derive(record(n, f), needed, at_hand).saved; };
-  const std::vector<SavedValue> output = {{true, 0}}, none = {}, x = {{false, 0}}, y = {{false, 1}}, both = {{false, 0}, {false, 1}};
-  EXPECT_EQ(saved(1, [](const Value* v) { return exp(v[0]); }, 1), output);
-  EXPECT_EQ(saved(1, [](const Value* v) { return tanh(v[0]); }, 1), output);
-  EXPECT_EQ(saved(1, [](const Value* v) { return sqrt(v[0]); }, 1), output);
-  EXPECT_EQ(saved(1, [](const Value* v) { return sigmoid(v[0]); }, 1), output);
-  EXPECT_EQ(saved(1, [](const Value* v) { return sin(v[0]); }, 1), x);
-  EXPECT_EQ(saved(1, [](const Value* v) { return v[0] * sigmoid(v[0]); }, 1), x);
-  EXPECT_EQ(saved(2, [](const Value* v) { return v[0] * v[1]; }, 0b11), both);
-  EXPECT_EQ(saved(2, [](const Value* v) { return v[0] * v[1]; }, 0b01), y);
-  EXPECT_EQ(saved(2, [](const Value* v) { return v[0] * v[1]; }, 0b10), x);
-  EXPECT_EQ(saved(2, [](const Value* v) { return v[0] + v[1]; }, 0b11), none);
-  EXPECT_EQ(saved(1, [](const Value* v) { return v[0] * 3.0; }, 1), none);
+  const auto saved = [](int n, const std::function<Value(const Value*)>& f, uint64_t needed,
+                        bool at_hand = true) {
+    return derive(record(n, f), needed, at_hand).saved;
+  };
+  const std::vector<SavedValue> output = {{true, 0}}, none = {}, x = {{false, 0}}, y = {{false, 1}},
+                                both = {{false, 0}, {false, 1}};
+  EXPECT_EQ(saved(
+                1, [](const Value* v) { return exp(v[0]); }, 1),
+            output);
+  EXPECT_EQ(saved(
+                1, [](const Value* v) { return tanh(v[0]); }, 1),
+            output);
+  EXPECT_EQ(saved(
+                1, [](const Value* v) { return sqrt(v[0]); }, 1),
+            output);
+  EXPECT_EQ(saved(
+                1, [](const Value* v) { return sigmoid(v[0]); }, 1),
+            output);
+  EXPECT_EQ(saved(
+                1, [](const Value* v) { return sin(v[0]); }, 1),
+            x);
+  EXPECT_EQ(saved(
+                1, [](const Value* v) { return v[0] * sigmoid(v[0]); }, 1),
+            x);
+  EXPECT_EQ(saved(
+                2, [](const Value* v) { return v[0] * v[1]; }, 0b11),
+            both);
+  EXPECT_EQ(saved(
+                2, [](const Value* v) { return v[0] * v[1]; }, 0b01),
+            y);
+  EXPECT_EQ(saved(
+                2, [](const Value* v) { return v[0] * v[1]; }, 0b10),
+            x);
+  EXPECT_EQ(saved(
+                2, [](const Value* v) { return v[0] + v[1]; }, 0b11),
+            none);
+  EXPECT_EQ(saved(
+                1, [](const Value* v) { return v[0] * 3.0; }, 1),
+            none);
   // The outputs were not kept: the same gradients from the inputs.
-  EXPECT_EQ(saved(1, [](const Value* v) { return exp(v[0]); }, 1, false), x);
-  EXPECT_EQ(saved(1, [](const Value* v) { return sigmoid(v[0]); }, 1, false), x);
+  EXPECT_EQ(saved(
+                1, [](const Value* v) { return exp(v[0]); }, 1, false),
+            x);
+  EXPECT_EQ(saved(
+                1, [](const Value* v) { return sigmoid(v[0]); }, 1, false),
+            x);
 }
 
 TEST(Saving, ScalarsKeepTheirSlots) {

@@ -68,8 +68,7 @@ TEST(LinearTest, GradientsAgreeWithDifferences) {
 TEST(LinearTest, ErrorsSayWhatFits) {
   Linear layer(4, 3);
   const std::string what = error_of(ErrorCode::kShape, [&] { layer(zeros(Dims{2, 5})); });
-  EXPECT_TRUE(has(what, "Linear: the input has shape [2, 5], but its last axis must have 4"))
-      << what;
+  EXPECT_TRUE(has(what, "linear: ") && has(what, "[2, 5]") && has(what, "[3, 4]")) << what;
   error_of(ErrorCode::kShape, [&] { layer(zeros({})); });
   error_of(ErrorCode::kInvalidArgument, [] { Linear(0, 3); });
 }

@@ -3,9 +3,7 @@
 #include <cmath>
 
 #include "tenon/nn/init.h"
-#include "tenon/ops/elementwise.h"
 #include "tenon/ops/matmul.h"
-#include "tenon/ops/views.h"
 
 namespace tenon::nn {
 
@@ -23,14 +21,6 @@ Linear::Linear(int64_t in, int64_t out, bool with_bias, Generator& generator) {
   }
 }
 
-Tensor Linear::forward(const Tensor& x) {
-  if (x.ndim() == 0 || x.size(-1) != weight.size(1)) {
-    fail(ErrorCode::kShape, "Linear", "the input has shape ", shape_text(x.shape()),
-         ", but its last axis must have ", weight.size(1), " elements (weight is ",
-         shape_text(weight.shape()), ")");
-  }
-  Tensor y = matmul(x, matrix_transpose(weight));
-  return bias.defined() ? y + bias : y;
-}
+Tensor Linear::forward(const Tensor& x) { return linear(x, weight, bias); }
 
 }  // namespace tenon::nn

@@ -1,11 +1,11 @@
-// Every row of elementwise.def against libm in long double: over dtypes, layouts, broadcasting and sizes, in place, and
-// its gradients by finite differences to second order. A row added to the table is tested by being there, and fails
-// until elementwise_reference.h says what it means.
+// Every row of elementwise.def against libm in long double: over dtypes, layouts, broadcasting and
+// sizes, in place, and its gradients by finite differences to second order. A row added to the
+// table is tested by being there, and fails until elementwise_reference.h says what it means.
 #include "tenon/ops/elementwise.h"
 
 #include "core/ops/elementwise_reference.h"
-#include "core/ops/test_tensors.h"
 #include "tenon/ops/map_op.h"
+#include "tenon/ops/tensor_testing.h"
 
 namespace tenon {
 namespace {
@@ -22,7 +22,9 @@ Tensor call(const ElementwiseRow& row, std::span<const Tensor> inputs) {
 bool has_class(const ElementwiseRow& row, std::initializer_list<std::string_view> classes) {
   return std::find(classes.begin(), classes.end(), row.dtype_class) != classes.end();
 }
-bool gives_bool(const ElementwiseRow& row) { return has_class(row, {"compare", "predicate", "logic"}); }
+bool gives_bool(const ElementwiseRow& row) {
+  return has_class(row, {"compare", "predicate", "logic"});
+}
 bool takes(const ElementwiseRow& row, DType d) {
   if (is_floating(d)) return !has_class(row, {"bits", "integer"});
   if (d == DType::bool_) return has_class(row, {"any", "bits", "logic", "compare"});
@@ -32,7 +34,8 @@ bool takes(const ElementwiseRow& row, DType d) {
 Reference reference_of(const ElementwiseRow& row) {
   const auto found = elementwise_references().find(row.name);
   if (found != elementwise_references().end()) return found->second;
-  ADD_FAILURE() << "row " << row.name << " has no reference: add what it means to core/ops/elementwise_reference.h";
+  ADD_FAILURE() << "row " << row.name
+                << " has no reference: add what it means to core/ops/elementwise_reference.h";
   return {};
 }
 
@@ -57,7 +60,8 @@ Real wrapped(DType d, Real x) {
   return r;
 }
 
-// The row at the numbers that the inputs hold after rounding to their dtype; the inputs broadcast to `count`.
+// The row at the numbers that the inputs hold after rounding to their dtype; the inputs broadcast
+// to `count`.
 Reals expected(const Reference& f, DType d, const Inputs& inputs, bool is_bool) {
   Reals columns[3], out;
   for (size_t k = 0; k < inputs.size(); ++k) columns[k] = values(inputs[k]);
@@ -69,14 +73,18 @@ Reals expected(const Reference& f, DType d, const Inputs& inputs, bool is_bool) 
   return out;
 }
 
-// One rounding to `d`, after some in the dtype that is computed in. 40 units: what a composed row may lose.
+// One rounding to `d`, after some in the dtype that is computed in. 40 units: what a composed row
+// may lose.
 testing::AssertionResult close(DType d, const Tensor& got, const Reals& want) {
-  const Real compute = 40 * epsilon_of(compute_dtype(d)), last = compute_dtype(d) == d ? 0 : epsilon_of(d);
+  const Real compute = 40 * epsilon_of(compute_dtype(d)),
+             last = compute_dtype(d) == d ? 0 : epsilon_of(d);
   return near(got, want, compute + last, compute + (d == DType::float16 ? 0x1p-25L : 0));
 }
 
-constexpr DType kAllDTypes[] = {DType::bool_, DType::uint8, DType::int8, DType::uint16, DType::int16, DType::uint32, DType::int32,
-                                DType::uint64, DType::int64, DType::float16, DType::bfloat16, DType::float32, DType::float64};
+constexpr DType kAllDTypes[] = {DType::bool_,  DType::uint8,   DType::int8,     DType::uint16,
+                                DType::int16,  DType::uint32,  DType::int32,    DType::uint64,
+                                DType::int64,  DType::float16, DType::bfloat16, DType::float32,
+                                DType::float64};
 
 class Row : public testing::TestWithParam<int> {
  protected:
@@ -90,7 +98,8 @@ TEST_P(Row, ValueInEveryDType) {
   for (DType d : kAllDTypes) {
     SCOPED_TRACE(dtype_name(d));
     Inputs inputs;
-    for (int k = 0; k < row().operands; ++k) inputs.push_back(make(d, {3, 7}, samples(row(), d, 21, 5 + static_cast<uint64_t>(k))));
+    for (int k = 0; k < row().operands; ++k)
+      inputs.push_back(make(d, {3, 7}, samples(row(), d, 21, 5 + static_cast<uint64_t>(k))));
     if (!takes(row(), d)) {
       if (has_class(row(), {"floating", "predicate"})) {  // bool and integers become float32
         EXPECT_EQ(call(row(), inputs).dtype(), gives_bool(row()) ? DType::bool_ : DType::float32);
@@ -106,7 +115,8 @@ TEST_P(Row, ValueInEveryDType) {
   }
 }
 
-// The operands in different memory orders each, 0-d and empty ones, and a large one that is split among threads.
+// The operands in different memory orders each, 0-d and empty ones, and a large one that is split
+// among threads.
 TEST_P(Row, LayoutsAndSizes) {
   const Reference f = reference_of(row());
   if (!f) return;
@@ -115,11 +125,13 @@ TEST_P(Row, LayoutsAndSizes) {
   for (const Dims& shape : {Dims{}, Dims{1}, Dims{5, 3}, Dims{2, 3, 5}, Dims{0, 4}, Dims{100003}}) {
     for (size_t l = 0; l < (shape == Dims{100003} ? 1u : 4u); ++l) {
       for (DType d : {wide, narrow}) {
-        SCOPED_TRACE(shape_text(shape) + " layout " + std::to_string(l) + " " + std::string(dtype_name(d)));
+        SCOPED_TRACE(shape_text(shape) + " layout " + std::to_string(l) + " " +
+                     std::string(dtype_name(d)));
         Inputs inputs;
         for (size_t k = 0; k < static_cast<size_t>(row().operands); ++k) {
           const int64_t count = element_count("", shape);
-          inputs.push_back(make_as(kLayouts[(l + k) % 4], d, shape, samples(row(), d, count, 11 + k)));
+          inputs.push_back(
+              make_as(kLayouts[(l + k) % 4], d, shape, samples(row(), d, count, 11 + k)));
         }
         const Tensor y = call(row(), inputs);
         EXPECT_EQ(shape_of(y), shape);
@@ -129,7 +141,8 @@ TEST_P(Row, LayoutsAndSizes) {
   }
 }
 
-// Operands of different shapes meet by NumPy's rule; numbers are weak; an operand may overlap itself (stride 0).
+// Operands of different shapes meet by NumPy's rule; numbers are weak; an operand may overlap
+// itself (stride 0).
 TEST_P(Row, Broadcasts) {
   const Reference f = reference_of(row());
   if (!f) return;
@@ -148,7 +161,8 @@ TEST_P(Row, Broadcasts) {
   EXPECT_TRUE(close(d, y, want));
   if (row().operands == 2) {  // a number for the second operand
     const auto number = static_cast<double>(samples(row(), d, 1, 9)[0]);
-    const Operand operands[] = {inputs[0], is_floating(d) ? Scalar(number) : Scalar(static_cast<int64_t>(number))};
+    const Operand operands[] = {
+        inputs[0], is_floating(d) ? Scalar(number) : Scalar(static_cast<int64_t>(number))};
     Tensor with_number;
     row().op->call(operands, &with_number);
     const Inputs same = {inputs[0], make(d, shapes[0], Reals(12, number))};
@@ -157,13 +171,15 @@ TEST_P(Row, Broadcasts) {
   }
 }
 
-// x_(..) writes what (..) gives into x, in any layout, through its base; also where an operand overlaps x.
+// x_(..) writes what (..) gives into x, in any layout, through its base; also where an operand
+// overlaps x.
 TEST_P(Row, InPlaceIsOutOfPlace) {
   const DType d = takes(row(), DType::float64) ? DType::float64 : DType::int64;
   for (Layout layout : kLayouts) {
     Inputs inputs;
     for (size_t k = 0; k < static_cast<size_t>(row().operands); ++k) {
-      inputs.push_back(make_as(k == 0 ? layout : Layout::kContiguous, d, {3, 4}, samples(row(), d, 12, 21 + k)));
+      inputs.push_back(
+          make_as(k == 0 ? layout : Layout::kContiguous, d, {3, 4}, samples(row(), d, 12, 21 + k)));
     }
     const Reals want = values(call(row(), inputs));
     std::vector<Operand> operands(inputs.begin(), inputs.end());
@@ -186,7 +202,8 @@ TEST_P(Row, InPlaceIsOutOfPlace) {
   EXPECT_TRUE(near(x, values(want)));
 }
 
-// Gradients of every differentiable row, of one shape and broadcast, by central differences to second order.
+// Gradients of every differentiable row, of one shape and broadcast, by central differences to
+// second order.
 TEST_P(Row, GradientsToSecondOrder) {
   if (gives_bool(row()) || !takes(row(), DType::float64)) return;
   const Dims shapes[2][3] = {{Dims{7}, Dims{7}, Dims{7}}, {Dims{2, 3}, Dims{3}, Dims{2, 1}}};
@@ -194,14 +211,18 @@ TEST_P(Row, GradientsToSecondOrder) {
     Inputs inputs;
     for (int k = 0; k < row().operands; ++k) {
       const Dims& shape = shapes[s][k];
-      inputs.push_back(leaf(shape, random_reals(element_count("", shape), row().low, row().high, 41 + static_cast<uint64_t>(k))));
+      inputs.push_back(leaf(shape, random_reals(element_count("", shape), row().low, row().high,
+                                                41 + static_cast<uint64_t>(k))));
     }
     EXPECT_GRADIENTS([&](std::span<const Tensor> x) { return call(row(), x); }, inputs);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Elementwise, Row, testing::Range(0, static_cast<int>(elementwise_rows().size())),
-                         [](const auto& row) { return elementwise_rows()[static_cast<size_t>(row.param)].name; });
+INSTANTIATE_TEST_SUITE_P(Elementwise, Row,
+                         testing::Range(0, static_cast<int>(elementwise_rows().size())),
+                         [](const auto& row) {
+                           return elementwise_rows()[static_cast<size_t>(row.param)].name;
+                         });
 
 TEST(ElementwiseTable, HasFortyRowsAndEachIsDocumented) {
   EXPECT_GE(elementwise_rows().size(), 40u);

@@ -1,8 +1,9 @@
-// fuse(): a user's own elementwise function in one pass: values, dtypes, several outputs, gradients, writing in place.
+// fuse(): a user's own elementwise function in one pass: values, dtypes, several outputs,
+// gradients, writing in place.
 #include "tenon/ops/fuse.h"
 
-#include "core/ops/test_tensors.h"
 #include "tenon/ops/elementwise.h"
+#include "tenon/ops/tensor_testing.h"
 
 namespace tenon {
 namespace {
@@ -15,7 +16,8 @@ TEST(Fuse, SeveralOutputsBroadcastAndNumbers) {
     y[1] = select(x[0] < x[1], x[0], x[1]) * 2.0;
   });
   for (Layout layout : kLayouts) {
-    const auto y = f({make_as(layout, DType::float64, {2, 3}, counting(6)), make({3}, {2, 3, 4}), 10});
+    const auto y =
+        f({make_as(layout, DType::float64, {2, 3}, counting(6)), make({3}, {2, 3, 4}), 10});
     ASSERT_EQ(y.size(), 2u);
     EXPECT_TRUE(near(y[0], {20, 31, 42, 23, 34, 45}));
     EXPECT_TRUE(near(y[1], {0, 2, 4, 4, 6, 8}));
@@ -24,8 +26,10 @@ TEST(Fuse, SeveralOutputsBroadcastAndNumbers) {
   EXPECT_TRUE(near(f({make({1}, {1}), make({1}, {2}), 0.5})[0], {2}));
   EXPECT_TRUE(near(f({make({1}, {1}), make({1}, {2}), 4.0})[0], {9}));
   // Promotion to one dtype; integers stay integers, a floating number makes them float32.
-  EXPECT_EQ(f({make(DType::int32, {1}, {1}), make(DType::int64, {1}, {2}), 3})[0].dtype(), DType::int64);
-  EXPECT_EQ(f({make(DType::int32, {1}, {1}), make(DType::int32, {1}, {2}), 0.5})[0].dtype(), DType::float32);
+  EXPECT_EQ(f({make(DType::int32, {1}, {1}), make(DType::int64, {1}, {2}), 3})[0].dtype(),
+            DType::int64);
+  EXPECT_EQ(f({make(DType::int32, {1}, {1}), make(DType::int32, {1}, {2}), 0.5})[0].dtype(),
+            DType::float32);
   EXPECT_TRUE(near(f({make(DType::int32, {1}, {1}), make(DType::int32, {1}, {2}), 0.5})[0], {2}));
   EXPECT_TRUE(near(f({make(DType::float16, {1}, {1}), 1000, 1000.5})[0], {kInfinity}));
   EXPECT_EQ(shape_of(f({make({0, 3}, {}), make({3}, {1, 2, 3}), 1})[1]), (Dims{0, 3}));
@@ -59,7 +63,8 @@ TEST(Fuse, ManyOperandsAndAUserState) {
   });
   const Tensor x = make({2}, {1, 2});
   EXPECT_TRUE(near(f({x, x, x, x, x, x})[0], {48, 96}));
-  EXPECT_TRUE(near(f({x, 1, x, 1, x, 1})[0], {3 * (1 + 1 + 2 + 3 + 4 + 5), 3 * (2 + 1 + 4 + 3 + 8 + 5)}));
+  EXPECT_TRUE(
+      near(f({x, 1, x, 1, x, 1})[0], {3 * (1 + 1 + 2 + 3 + 4 + 5), 3 * (2 + 1 + 4 + 3 + 8 + 5)}));
 }
 
 TEST(Fuse, GradientsToSecondOrder) {
@@ -67,7 +72,8 @@ TEST(Fuse, GradientsToSecondOrder) {
     y[0] = tanh(x[0]) * x[1];
     y[1] = exp(x[0] * 0.5) / (x[1] * x[1] + 1.0);
   });
-  const std::vector<Tensor> x = {leaf({2, 3}, random_reals(6, -1, 1)), leaf({3}, random_reals(3, 0.5, 2, 8))};
+  const std::vector<Tensor> x = {leaf({2, 3}, random_reals(6, -1, 1)),
+                                 leaf({3}, random_reals(3, 0.5, 2, 8))};
   EXPECT_GRADIENTS([&](std::span<const Tensor> in) { return f({in[0], in[1]})[0]; }, x);
   EXPECT_GRADIENTS([&](std::span<const Tensor> in) { return f({in[0], in[1]})[1]; }, x);
   EXPECT_GRADIENTS(
@@ -77,7 +83,11 @@ TEST(Fuse, GradientsToSecondOrder) {
       },
       x);
   EXPECT_GRADIENTS([&](std::span<const Tensor> in) { return f({in[0], 2.5})[0]; }, {x[0]});
-  EXPECT_GRADIENTS([&](std::span<const Tensor> in) { return f({flip(in[0].transpose()), 2.5})[1]; }, {x[0]});
+  EXPECT_GRADIENTS(
+      [&](std::span<const Tensor> in) {
+        return f({flip(in[0].transpose()), 2.5})[1];
+      },
+      {x[0]});
 }
 
 // Long programs are split to what a device takes; nothing changes but the number of launches.
@@ -100,7 +110,8 @@ TEST(Fuse, InPlaceLikeAnOptimizer) {
     y[0] = x[0] - x[4] * y[1];
   });
   for (Layout layout : kLayouts) {
-    Tensor w = make_as(layout, DType::float32, {2, 2}, {1, 2, 3, 4}), v = make(DType::float32, {2, 2}, {1, 1, 1, 1});
+    Tensor w = make_as(layout, DType::float32, {2, 2}, {1, 2, 3, 4}),
+           v = make(DType::float32, {2, 2}, {1, 1, 1, 1});
     const Tensor g = make(DType::float32, {2, 2}, {0.5, 0.25, -1, 0});
     Tensor targets[] = {w, v};
     const uint32_t version = w.version();
@@ -146,7 +157,8 @@ TEST(Fuse, Errors) {
   {
     Tensor targets[] = {trained};
     const Operand operands[] = {x};
-    EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { f.run_inplace(targets, operands); }), "leaf"));
+    EXPECT_TRUE(
+        has(error_of(ErrorCode::kAutograd, [&] { f.run_inplace(targets, operands); }), "leaf"));
     NoGradScope scope;
     f.run_inplace(targets, operands);
     EXPECT_TRUE(near(trained, {2, 4, 6}));
@@ -164,8 +176,10 @@ TEST(Fuse, Errors) {
     error_of(ErrorCode::kInvalidArgument, [&] { f.run_inplace(two, operands); });
   }
   {  // A function that fails to record says why, every time.
-    const Fused wrong = fuse("wrong", 2, 1, [](const Value* v, Value* y) { y[0] = v[0] + cast(v[1], DType::int32); });
-    for (int i = 0; i < 2; ++i) EXPECT_TRUE(has(error_of(ErrorCode::kDType, [&] { wrong({x, x}); }), "cast one of them"));
+    const Fused wrong = fuse(
+        "wrong", 2, 1, [](const Value* v, Value* y) { y[0] = v[0] + cast(v[1], DType::int32); });
+    for (int i = 0; i < 2; ++i)
+      EXPECT_TRUE(has(error_of(ErrorCode::kDType, [&] { wrong({x, x}); }), "cast one of them"));
   }
 }
 

@@ -138,7 +138,13 @@ void MapOp::resolve(const char* name, const Operand* operands, Call& call) {
     const DType d = class_ == DTypeClass::logic ? DType::bool_ : compute_dtype(call.common);
     int slot = 0;
     for (int i = 0; i < n_operands_; ++i) {
-      if (!operands[i].is_tensor()) call.scalars[slot++] = operands[i].scalar().bits_as(d);
+      if (operands[i].is_tensor()) continue;
+      const Scalar& number = operands[i].scalar();
+      if (__builtin_expect(is_integral(d) && !number.fits(d), 0)) {
+        fail(ErrorCode::kDType, name, "integer ", number.to_int64(), " out of bounds for ", dtype_name(d),
+             ", the dtype it takes beside ", operands_text(operands, n_operands_), "; convert the tensor with astype() first");
+      }
+      call.scalars[slot++] = number.bits_as(d);
     }
   }
 }
@@ -186,14 +192,27 @@ MapVariant& MapOp::variant_for(Call& call, const DType* output_dtypes) {
     delete made;
     return *found;
   }
-  std::vector<uint8_t> key(call.codes, call.codes + n_operands_);
-  key.push_back(static_cast<uint8_t>(call.common));
-  for (int j = 0; output_dtypes && j < n_outputs_; ++j) key.push_back(static_cast<uint8_t>(output_dtypes[j]));
+  // Optimizers come this way at every step: a short list that is read without a lock.
+  Other wanted{};
+  std::memcpy(wanted.key, call.codes, static_cast<size_t>(n_operands_));
+  wanted.key[n_operands_] = static_cast<uint8_t>(call.common);
+  for (int j = 0; output_dtypes && j < n_outputs_; ++j) wanted.key[n_operands_ + 1 + j] = static_cast<uint8_t>(output_dtypes[j]);
+  const size_t used = static_cast<size_t>(n_operands_ + 1 + n_outputs_);
+  const auto find = [&](const Other* o) -> MapVariant* {
+    for (; o; o = o->next) {
+      if (std::memcmp(o->key, wanted.key, used) == 0) return o->variant;
+    }
+    return nullptr;
+  };
+  if (MapVariant* found = find(others_.load(std::memory_order_acquire))) return *found;
   std::lock_guard<std::mutex> lock(mutex_);
-  if (!others_) others_ = new std::map<std::vector<uint8_t>, MapVariant*>;
-  MapVariant*& place = (*others_)[key];
-  if (!place) place = make_variant(call, output_dtypes);
-  return *place;
+  Other* head = others_.load(std::memory_order_relaxed);
+  if (MapVariant* found = find(head)) return *found;
+  wanted.variant = make_variant(call, output_dtypes);
+  wanted.next = head;
+  auto* made = new Other(wanted);
+  others_.store(made, std::memory_order_release);
+  return *made->variant;
 }
 
 void MapOp::call(const Operand* operands, Tensor* outputs, std::span<const uint64_t> extra) {
@@ -278,8 +297,8 @@ void MapOp::call_inplace(Tensor& x, const Operand* operands) {
            ", which is written in place");
     }
   }
-  Tensor copies[kMaxOperands];
-  LaunchOperand args[kMaxOperands + 1];
+  StackList<Tensor> copies(static_cast<size_t>(c.n_tensors));
+  StackList<LaunchOperand> args(static_cast<size_t>(c.n_tensors) + 1);
   int n = 0;
   for (int i = 0; i < c.n_tensors; ++i) {
     const Tensor* operand = c.tensors[i];
@@ -296,7 +315,7 @@ void MapOp::call_inplace(Tensor& x, const Operand* operands) {
   RecordGuard record(*variant, c.tensors, c.n_tensors, c.scalars, shape, nullptr);
   record.copy_overwritten(x);
   const LaunchShape launch_shape{.sizes = shape, .flags = TENON_LAUNCH_MAY_ALIAS, .indexed = variant->indexed(), .index_axes = variant->index_axes()};
-  launch(variant->map_plans().on(target->device()), launch_shape, std::span<LaunchOperand>(args, static_cast<size_t>(n)),
+  launch(variant->map_plans().on(target->device()), launch_shape, args,
          std::span<const uint64_t>(c.scalars, variant->program().scalars.size()));
   finish_inplace(name_, x, record);
 }
@@ -308,6 +327,10 @@ void MapOp::call_into(std::span<Tensor> targets, const Operand* operands) {
   const TensorImpl* first = targets[0].impl();
   for (size_t j = 0; j < targets.size(); ++j) {
     check_writable(name_, targets[j]);
+    if (detail::grad_mode && targets[j].requires_grad()) {
+      fail(ErrorCode::kAutograd, name_, "writes to ", describe(targets[j]),
+           ", which requires a gradient, and records none. Write inside a NoGradScope, or to a detach()ed tensor");
+    }
     dtypes[j] = targets[j].dtype();
     if (!same_shape(targets[j].impl(), first)) {
       fail(ErrorCode::kShape, name_, "targets of ", shape_text(targets[j].shape()), " and ", shape_text(first->shape_view()),
@@ -319,8 +342,8 @@ void MapOp::call_into(std::span<Tensor> targets, const Operand* operands) {
   }
   MapVariant& variant = variant_for(c, dtypes);
   const DimsView shape = first->shape_view();
-  LaunchOperand args[2 * kMaxOperands];
-  Tensor copies[kMaxOperands];
+  StackList<LaunchOperand> args(static_cast<size_t>(c.n_tensors) + targets.size());
+  StackList<Tensor> copies(static_cast<size_t>(c.n_tensors));
   int n = 0;
   for (int i = 0; i < c.n_tensors; ++i) {
     const Tensor* operand = c.tensors[i];
@@ -337,7 +360,7 @@ void MapOp::call_into(std::span<Tensor> targets, const Operand* operands) {
   }
   for (const Tensor& t : targets) args[n++] = {t.impl(), Dims(t.strides())};
   const LaunchShape launch_shape{.sizes = shape, .flags = TENON_LAUNCH_MAY_ALIAS, .indexed = variant.indexed(), .index_axes = variant.index_axes()};
-  launch(variant.map_plans().on(first->device()), launch_shape, std::span<LaunchOperand>(args, static_cast<size_t>(n)),
+  launch(variant.map_plans().on(first->device()), launch_shape, args,
          std::span<const uint64_t>(c.scalars, variant.program().scalars.size()));
   for (const Tensor& t : targets) note_write(t, name_);
 }

@@ -119,8 +119,14 @@ class MapOp {
   const uint64_t index_axes_;
   // Variants by operand dtypes, 4 bits each, 0 for a number: up to three operands.
   std::atomic<std::atomic<MapVariant*>*> table_{nullptr};
-  std::mutex mutex_;
-  std::map<std::vector<uint8_t>, MapVariant*>* others_ = nullptr;  // under mutex_
+  // The others: more operands, numbers that raise the dtype, or given output dtypes. Newest first; never freed.
+  struct Other {
+    uint8_t key[2 * kMaxOperands + 1];
+    MapVariant* variant;
+    Other* next;
+  };
+  std::mutex mutex_;  // of who adds one
+  std::atomic<Other*> others_{nullptr};
 };
 
 // Runs a variant on tensors that broadcast to `target`, and records it. `scalars`: the program's slots.

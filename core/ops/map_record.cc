@@ -248,7 +248,7 @@ void apply_variant(MapVariant& variant, const Tensor* const* inputs, const uint6
 
   DeviceState& device = inputs[0]->impl()->device();
   one_layout = one_layout && is_dense(target, inputs[0]->strides());
-  LaunchOperand args[2 * kMaxOperands];
+  StackList<LaunchOperand> args(static_cast<size_t>(n + variant.n_outputs()));
   for (int i = 0; i < n; ++i) {
     args[i] = {inputs[i]->impl(), broadcast_strides(variant.info().name, inputs[i]->shape(), inputs[i]->strides(), target)};
   }
@@ -258,7 +258,7 @@ void apply_variant(MapVariant& variant, const Tensor* const* inputs, const uint6
     args[n + j] = {outputs[j].impl(), Dims(outputs[j].strides())};
   }
   launch(variant.map_plans().on(device), {.sizes = target, .indexed = variant.indexed(), .index_axes = variant.index_axes()},
-         std::span<LaunchOperand>(args, static_cast<size_t>(n + variant.n_outputs())),
+         args,
          std::span<const uint64_t>(scalars, variant.program().scalars.size()));
   RecordGuard(variant, inputs, n, scalars, target, nullptr).attach(outputs);
 }
@@ -267,7 +267,7 @@ void apply_variant_sum(MapVariant& variant, const Tensor* const* inputs, const u
                        DimsView out_shape, Tensor* outputs) {
   const int n = variant.n_inputs();
   DeviceState& device = inputs[0]->impl()->device();
-  LaunchOperand args[2 * kMaxOperands];
+  StackList<LaunchOperand> args(static_cast<size_t>(n + variant.n_outputs()));
   for (int i = 0; i < n; ++i) {
     args[i] = {inputs[i]->impl(), broadcast_strides(variant.info().name, inputs[i]->shape(), inputs[i]->strides(), target)};
   }
@@ -280,7 +280,7 @@ void apply_variant_sum(MapVariant& variant, const Tensor* const* inputs, const u
   } else {
     launch(variant.sum_plans().on(device),
            {.sizes = target, .reduce_axes = repeated_axes(out_shape, target), .indexed = variant.indexed(), .index_axes = variant.index_axes()},
-           std::span<LaunchOperand>(args, static_cast<size_t>(n + variant.n_outputs())),
+           args,
            std::span<const uint64_t>(scalars, variant.program().scalars.size()));
   }
   RecordGuard(variant, inputs, n, scalars, target, &out_shape).attach(outputs);
@@ -295,12 +295,11 @@ void map_vjp(const VjpCall& call) {
   MapVariant& variant = *record.variant;
   const MapGradient& whole = variant.gradient(record.mask, record.mask, record.summed);
 
-  Tensor saved[kMaxOperands];
+  StackList<Tensor> saved(whole.saved.size());
   for (size_t s = 0; s < whole.saved.size(); ++s) saved[s] = unpack(call.node, static_cast<int>(s));
 
   // Gradients of the outputs that can have one; a missing one is zero.
-  Tensor gradients[kMaxOperands];
-  Tensor zero;
+  StackList<Tensor> gradients(whole.differentiable.size());
   const Tensor* any = nullptr;
   for (uint32_t j : whole.differentiable) {
     if (call.gradients[j].defined()) any = &call.gradients[j];
@@ -334,7 +333,7 @@ void map_vjp(const VjpCall& call) {
     left &= ~group;
     const MapGradient& g = variant.gradient(group, record.mask, record.summed);
 
-    Tensor results[kMaxOperands];
+    StackList<Tensor> results(g.variant ? static_cast<size_t>(g.variant->n_outputs()) : 0);
     if (g.variant) {
       const Tensor* inputs[2 * kMaxOperands];
       int n = 0;
@@ -346,9 +345,9 @@ void map_vjp(const VjpCall& call) {
       }
       for (size_t k = 0; k < g.differentiable.size(); ++k) inputs[n++] = &gradients[k];
       if (axes) {
-        apply_variant_sum(*g.variant, inputs, record.scalars(), target, record.shapes[leader + 2], results);
+        apply_variant_sum(*g.variant, inputs, record.scalars(), target, record.shapes[leader + 2], results.data());
       } else {
-        apply_variant(*g.variant, inputs, record.scalars(), target, results);
+        apply_variant(*g.variant, inputs, record.scalars(), target, results.data());
       }
     }
     for (size_t k = 0; k < g.needed.size(); ++k) {

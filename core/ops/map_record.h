@@ -2,9 +2,38 @@
 #ifndef TENON_OPS_MAP_RECORD_H_
 #define TENON_OPS_MAP_RECORD_H_
 
+#include <cstddef>
+#include <new>
+#include <span>
+
+#include "tenon/base/error.h"
 #include "tenon/ops/map_op.h"
 
 namespace tenon {
+
+// `count` values on the stack, of at most kMost: only what is used is constructed, which for small calls is the most
+// of it.
+template <class T, size_t kMost = 2 * kMaxOperands>
+class StackList {
+ public:
+  explicit StackList(size_t count) : count_(count) {
+    TENON_ASSERT(count <= kMost);
+    for (size_t i = 0; i < count; ++i) new (data() + i) T();
+  }
+  ~StackList() {
+    for (size_t i = 0; i < count_; ++i) data()[i].~T();
+  }
+  StackList(const StackList&) = delete;
+  StackList& operator=(const StackList&) = delete;
+  T* data() { return reinterpret_cast<T*>(bytes_); }
+  T& operator[](size_t i) { return data()[i]; }
+  T& operator[](int i) { return data()[i]; }
+  operator std::span<T>() { return {data(), count_}; }  // NOLINT(google-explicit-constructor)
+
+ private:
+  const size_t count_;
+  alignas(T) std::byte bytes_[kMost * sizeof(T)];
+};
 
 // All inputs and outputs contiguous and of one shape: the launch as one run of elements. No record, no version.
 void launch_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars,

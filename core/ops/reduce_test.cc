@@ -1,15 +1,18 @@
-// Reductions against plain loops in long double: every set of axes, dtype and memory order, NaN, ties, empty axes, more
-// than eight dimensions, and gradients by finite differences to second order.
+// Reductions against plain loops in long double: every set of axes, dtype and memory order, NaN,
+// ties, empty axes, more than eight dimensions, and gradients by finite differences to second
+// order.
 #include "tenon/ops/reduce.h"
 
-#include "core/ops/test_tensors.h"
 #include "tenon/ops/elementwise.h"
+#include "tenon/ops/tensor_testing.h"
 
 namespace tenon {
 namespace {
 
-// The reference: `numbers` of `shape` grouped by the kept coordinates, each group in row-major order.
-std::vector<Reals> groups_of(const Dims& shape, const Reals& numbers, const std::vector<int>& axes) {
+// The reference: `numbers` of `shape` grouped by the kept coordinates, each group in row-major
+// order.
+std::vector<Reals> groups_of(const Dims& shape, const Reals& numbers,
+                             const std::vector<int>& axes) {
   std::vector<char> reduced(static_cast<size_t>(shape.size()), axes.empty());
   for (int a : axes) reduced[static_cast<size_t>(a)] = 1;
   int64_t results = 1;
@@ -81,17 +84,29 @@ DType truth(DType) { return DType::bool_; }
 constexpr Case kCases[] = {
     {"sum", &sum, &total, &summed, false},
     {"prod", &prod, &product, &summed, false},
-    {"mean", &mean, [](const Reals& x) { return total(x) / static_cast<Real>(x.size()); }, &floating, false},
-    {"var", [](const Tensor& x, DimsView a, bool k) { return var(x, a, 0, k); }, [](const Reals& x) { return variance(x, 0); }, &floating, false},
+    {"mean", &mean, [](const Reals& x) { return total(x) / static_cast<Real>(x.size()); },
+     &floating, false},
+    {"var", [](const Tensor& x, DimsView a, bool k) { return var(x, a, 0, k); },
+     [](const Reals& x) { return variance(x, 0); }, &floating, false},
     {"std", [](const Tensor& x, DimsView a, bool k) { return tenon::std(x, a, 1, k); },
      [](const Reals& x) { return std::sqrt(variance(x, 1)); }, &floating, false},
     {"max", &max, [](const Reals& x) { return extreme(x, 1); }, &same, true},
     {"min", &min, [](const Reals& x) { return extreme(x, -1); }, &same, true},
-    {"any", &any, [](const Reals& x) { return static_cast<Real>(std::any_of(x.begin(), x.end(), [](Real v) { return v != 0; })); }, &truth, true},
-    {"all", &all, [](const Reals& x) { return static_cast<Real>(std::all_of(x.begin(), x.end(), [](Real v) { return v != 0; })); }, &truth, true},
+    {"any", &any,
+     [](const Reals& x) {
+       return static_cast<Real>(std::any_of(x.begin(), x.end(), [](Real v) { return v != 0; }));
+     },
+     &truth, true},
+    {"all", &all,
+     [](const Reals& x) {
+       return static_cast<Real>(std::all_of(x.begin(), x.end(), [](Real v) { return v != 0; }));
+     },
+     &truth, true},
 };
-constexpr DType kDTypes[] = {DType::bool_, DType::uint8, DType::int8, DType::uint16, DType::int16, DType::uint32, DType::int32,
-                             DType::uint64, DType::int64, DType::float16, DType::bfloat16, DType::float32, DType::float64};
+constexpr DType kDTypes[] = {DType::bool_,  DType::uint8,   DType::int8,     DType::uint16,
+                             DType::int16,  DType::uint32,  DType::int32,    DType::uint64,
+                             DType::int64,  DType::float16, DType::bfloat16, DType::float32,
+                             DType::float64};
 
 // Small numbers, zeros among them: sums and products are exact in integers and harmless in floats.
 Reals numbers_for(DType d, int64_t count) {
@@ -103,8 +118,9 @@ Reals numbers_for(DType d, int64_t count) {
 }
 
 void check(const Case& c, DType d, Layout layout, const Dims& shape, const std::vector<int>& axes) {
-  SCOPED_TRACE(std::string(c.name) + " " + std::string(dtype_name(d)) + shape_text(shape) + " layout " + std::to_string(static_cast<int>(layout)) +
-               " axes " + testing::PrintToString(axes));
+  SCOPED_TRACE(std::string(c.name) + " " + std::string(dtype_name(d)) + shape_text(shape) +
+               " layout " + std::to_string(static_cast<int>(layout)) + " axes " +
+               testing::PrintToString(axes));
   const Reals numbers = numbers_for(d, element_count("", shape));
   const Tensor x = make_as(layout, d, shape, numbers);
   Reals want;
@@ -129,7 +145,8 @@ void check(const Case& c, DType d, Layout layout, const Dims& shape, const std::
     const Tensor y = c.run(x, named, keepdims);
     EXPECT_EQ(y.dtype(), result);
     EXPECT_EQ(shape_of(y), keepdims ? kept : dropped);
-    EXPECT_TRUE(near(y, want, compute + last, compute * size + (result == DType::float16 ? 0x1p-25L : 0)));
+    EXPECT_TRUE(
+        near(y, want, compute + last, compute * size + (result == DType::float16 ? 0x1p-25L : 0)));
   }
 }
 
@@ -137,7 +154,8 @@ TEST(Reduce, EverySetOfAxesAndMemoryOrder) {
   const Dims shape = {3, 4, 5};
   for (const Case& c : kCases) {
     for (Layout layout : kLayouts) {
-      for (const std::vector<int>& axes : {std::vector<int>{}, {0}, {1}, {2}, {0, 1}, {0, 2}, {1, 2}, {2, 0, 1}}) {
+      for (const std::vector<int>& axes :
+           {std::vector<int>{}, {0}, {1}, {2}, {0, 1}, {0, 2}, {1, 2}, {2, 0, 1}}) {
         check(c, DType::float64, layout, shape, axes);
       }
     }
@@ -157,7 +175,8 @@ TEST(Reduce, EveryDType) {
 TEST(Reduce, ScalarsOddSizesAndManyElements) {
   for (const Case& c : kCases) {
     const bool grows = std::string_view(c.name) == "prod";
-    if (std::string_view(c.name) != "std") check(c, DType::float64, Layout::kContiguous, {}, {});  // std of one: 0 / 0
+    if (std::string_view(c.name) != "std")
+      check(c, DType::float64, Layout::kContiguous, {}, {});  // std of one: 0 / 0
     for (int64_t n : {2, 17, 63, 65}) check(c, DType::float32, Layout::kStepped, {n}, {});
     if (grows) continue;
     check(c, DType::float64, Layout::kContiguous, {100003}, {});
@@ -198,7 +217,8 @@ TEST(Reduce, SixteenBitFloatsAccumulateIn32) {
 }
 
 TEST(Reduce, VarianceDoesNotCancel) {
-  // A large mean: E[x^2] - E[x]^2 would lose everything. Var of {4, 7, 13, 16} is 22.5, 30 with correction 1.
+  // A large mean: E[x^2] - E[x]^2 would lose everything. Var of {4, 7, 13, 16} is 22.5, 30 with
+  // correction 1.
   const Tensor x = make({4}, {1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16});
   EXPECT_TRUE(near(var(x), {22.5}, 1e-12L));
   EXPECT_TRUE(near(var(x, {}, 1), {30}, 1e-12L));
@@ -208,7 +228,8 @@ TEST(Reduce, VarianceDoesNotCancel) {
 
 TEST(Reduce, NanIsNeverLost) {
   const Tensor x = make({2, 3}, {1, kNan, 3, 4, 5, 6});
-  for (auto* f : {&max, &min, &sum, &prod, &mean}) EXPECT_TRUE(std::isnan(values((*f)(x, {1}, false))[0]));
+  for (auto* f : {&max, &min, &sum, &prod, &mean})
+    EXPECT_TRUE(std::isnan(values((*f)(x, {1}, false))[0]));
   EXPECT_TRUE(near(max(x, {1}), {kNan, 6}));
   EXPECT_TRUE(near(argmax(x, 1), {1, 2}));
   EXPECT_TRUE(near(argmin(x, 1), {1, 0}));
@@ -227,11 +248,13 @@ TEST(Arg, FirstExtremeInEveryOrder) {
   for (DType d : kDTypes) {
     const Reals numbers = numbers_for(d, 60);
     for (Layout layout : kLayouts) {
-      SCOPED_TRACE(std::string(dtype_name(d)) + " layout " + std::to_string(static_cast<int>(layout)));
+      SCOPED_TRACE(std::string(dtype_name(d)) + " layout " +
+                   std::to_string(static_cast<int>(layout)));
       const Tensor x = make_as(layout, d, shape, numbers);
       for (int axis = -1; axis < 3; ++axis) {  // -1: the flattened tensor
         Reals high, low;
-        for (const Reals& g : groups_of(shape, numbers, axis < 0 ? std::vector<int>{} : std::vector<int>{axis})) {
+        for (const Reals& g :
+             groups_of(shape, numbers, axis < 0 ? std::vector<int>{} : std::vector<int>{axis})) {
           high.push_back(position(g, 1));
           low.push_back(position(g, -1));
         }
@@ -257,7 +280,8 @@ TEST(Reduce, EmptyAxes) {
   EXPECT_TRUE(near(sum(make(DType::int32, {0}, {})), {0}));
   // No element to reduce, and none to give: fine even for max.
   EXPECT_EQ(shape_of(max(x, {1})), (Dims{0}));
-  for (auto* f : {&max, &min}) EXPECT_TRUE(has(error_of(ErrorCode::kShape, [&] { (*f)(x, {0}, false); }), "[0, 3]"));
+  for (auto* f : {&max, &min})
+    EXPECT_TRUE(has(error_of(ErrorCode::kShape, [&] { (*f)(x, {0}, false); }), "[0, 3]"));
   error_of(ErrorCode::kShape, [&] { argmax(x, 0); });
   const Tensor leaf_x = leaf({0, 3}, {});
   EXPECT_EQ(shape_of(grad({sum(leaf_x)}, {leaf_x})[0]), (Dims{0, 3}));
@@ -281,7 +305,8 @@ TEST(SumTo, UndoesBroadcasting) {
   error_of(ErrorCode::kShape, [&] { sum_to(x, {2}); });
 }
 
-// ---- gradients -------------------------------------------------------------------------------------------------------
+// ---- gradients
+// -------------------------------------------------------------------------------------------------------
 
 TEST(ReduceGradient, SecondOrderOverAxes) {
   for (const Case& c : kCases) {
@@ -290,7 +315,8 @@ TEST(ReduceGradient, SecondOrderOverAxes) {
       for (bool keepdims : {false, true}) {
         SCOPED_TRACE(std::string(c.name) + " axes " + shape_text(axes) + (keepdims ? " kept" : ""));
         const std::vector<Tensor> x = {leaf({2, 3, 2}, random_reals(12, 0.5, 2, 3))};
-        EXPECT_GRADIENTS([&](std::span<const Tensor> in) { return square(c.run(in[0], axes, keepdims)); }, x);
+        EXPECT_GRADIENTS(
+            [&](std::span<const Tensor> in) { return square(c.run(in[0], axes, keepdims)); }, x);
       }
     }
   }
@@ -300,21 +326,30 @@ TEST(ReduceGradient, TransposedAndReversedInputs) {
   const std::vector<Tensor> x = {leaf({2, 3}, random_reals(6, 0.5, 2, 3))};
   for (const Case& c : kCases) {
     if (c.result(DType::float64) == DType::bool_) continue;
-    EXPECT_GRADIENTS([&](std::span<const Tensor> in) { return square(c.run(flip(in[0].transpose()), {1}, false)); }, x) << c.name;
+    EXPECT_GRADIENTS(
+        [&](std::span<const Tensor> in) {
+          return square(c.run(flip(in[0].transpose()), {1}, false));
+        },
+        x)
+        << c.name;
   }
 }
 
 TEST(ReduceGradient, TiesShareEqually) {
   const Tensor x = leaf({2, 3}, {1, 3, 3, 2, 2, 2});
-  EXPECT_TRUE(near(grad({max(x, {1}).sum()}, {x})[0], {0, 0.5, 0.5, 1 / 3.0L, 1 / 3.0L, 1 / 3.0L}, 1e-16L));
-  EXPECT_TRUE(near(grad({min(x, {1}).sum()}, {x})[0], {1, 0, 0, 1 / 3.0L, 1 / 3.0L, 1 / 3.0L}, 1e-16L));
+  EXPECT_TRUE(
+      near(grad({max(x, {1}).sum()}, {x})[0], {0, 0.5, 0.5, 1 / 3.0L, 1 / 3.0L, 1 / 3.0L}, 1e-16L));
+  EXPECT_TRUE(
+      near(grad({min(x, {1}).sum()}, {x})[0], {1, 0, 0, 1 / 3.0L, 1 / 3.0L, 1 / 3.0L}, 1e-16L));
 }
 
-// A product with one zero, two zeros and none, to second order: the others' product has no division by zero in it.
+// A product with one zero, two zeros and none, to second order: the others' product has no division
+// by zero in it.
 TEST(ReduceGradient, ProductWithZeros) {
   for (const Reals& numbers : {Reals{2, 3, 4}, Reals{2, 0, 4}, Reals{0, 3, 0}, Reals{0, 0, 0}}) {
     const std::vector<Tensor> x = {leaf({3}, numbers)};
-    EXPECT_GRADIENTS([](std::span<const Tensor> in) { return prod(in[0]); }, x) << static_cast<double>(numbers[0]);
+    EXPECT_GRADIENTS([](std::span<const Tensor> in) { return prod(in[0]); }, x)
+        << static_cast<double>(numbers[0]);
   }
   const Tensor x = leaf({3}, {2, 0, 4});
   EXPECT_TRUE(near(grad({prod(x)}, {x})[0], {0, 8, 0}));

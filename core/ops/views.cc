@@ -196,7 +196,7 @@ Tensor reshape(const Tensor& x, DimsView shape) {
     return reshape(x.contiguous(), target);
   }
   Tensor y = view_of(x, target, strides, x.impl()->offset, kViewOps);
-  record_view(kReshape, x, y, Dims(x.shape()));
+  if (wants_grad(x)) record_view(kReshape, x, y, Dims(x.shape()));
   return y;
 }
 
@@ -207,15 +207,17 @@ Tensor permute_dims(const Tensor& x, DimsView axes) {
   if (order.size() != rank) {
     fail(ErrorCode::kAxis, "permute_dims", "axes ", shape_text(axes), " do not name each of the ", rank, " dimensions once");
   }
-  Dims shape(rank, 0), strides(rank, 0), inverse(rank, 0);
+  const TensorImpl* t = x.impl();
+  int64_t shape[kMaxRank], strides[kMaxRank], inverse[kMaxRank];
   for (int i = 0; i < rank; ++i) {
-    const int from = static_cast<int>(order[i]);
-    shape[i] = x.shape()[static_cast<size_t>(from)];
-    strides[i] = x.strides()[static_cast<size_t>(from)];
+    const int64_t from = order[i];
+    shape[i] = t->sizes[from];
+    strides[i] = t->strides[from];
     inverse[from] = i;
   }
-  Tensor y = view_of(x, shape, strides, x.impl()->offset, kViewOps);
-  record_view(kPermute, x, y, std::move(inverse));
+  const auto n = static_cast<size_t>(rank);
+  Tensor y = view_of(x, DimsView(shape, n), DimsView(strides, n), t->offset, kViewOps);
+  if (wants_grad(x)) record_view(kPermute, x, y, Dims(DimsView(inverse, n)));
   return y;
 }
 
@@ -236,7 +238,7 @@ Tensor expand_dims(const Tensor& x, int64_t axis) {
   shape.insert(at, 1);
   strides.insert(at, 1);
   Tensor y = view_of(x, shape, strides, x.impl()->offset, kViewOps);
-  record_view(kReshape, x, y, Dims(x.shape()));
+  if (wants_grad(x)) record_view(kReshape, x, y, Dims(x.shape()));
   return y;
 }
 
@@ -255,7 +257,7 @@ Tensor squeeze(const Tensor& x, DimsView axes) {
     strides.push_back(x.strides()[static_cast<size_t>(i)]);
   }
   Tensor y = view_of(x, shape, strides, x.impl()->offset, kViewOps);
-  record_view(kReshape, x, y, Dims(x.shape()));
+  if (wants_grad(x)) record_view(kReshape, x, y, Dims(x.shape()));
   return y;
 }
 
@@ -264,33 +266,34 @@ Tensor broadcast_to(const Tensor& x, DimsView shape) {
   element_count("broadcast_to", shape);
   const Dims strides = broadcast_strides("broadcast_to", x.shape(), x.strides(), shape);
   Tensor y = view_of(x, shape, strides, x.impl()->offset, kViewOps);
-  record_view(kBroadcast, x, y, Dims(x.shape()));
+  if (wants_grad(x)) record_view(kBroadcast, x, y, Dims(x.shape()));
   return y;
 }
 
 namespace {
 
 // A view by start, step and count per axis, then with integer axes dropped.
-Tensor sliced(const char* name, const Tensor& x, const SliceRange* ranges, const bool* drop) {
+Tensor sliced(const Tensor& x, const SliceRange* ranges, const bool* drop) {
   const TensorImpl* t = x.impl();
-  Dims shape, strides, kept_strides, kept_shape;
-  int64_t offset = 0, region_offset = 0;
-  const Dims packed = contiguous_strides(t->shape_view());
+  int64_t shape[kMaxRank], strides[kMaxRank];
+  size_t rank = 0;
+  int64_t offset = 0;
   for (int i = 0; i < t->rank; ++i) {
     const SliceRange& r = ranges[i];
-    if (r.count > 0) {
-      offset += r.start * t->strides[i];
-      region_offset += r.start * packed[i];
-    }
+    if (r.count > 0) offset += r.start * t->strides[i];
     if (drop[i]) continue;
-    shape.push_back(r.count);
-    strides.push_back(r.step * t->strides[i]);
-    kept_shape.push_back(r.count);
-    kept_strides.push_back(r.step * packed[i]);
+    shape[rank] = r.count;
+    strides[rank++] = r.step * t->strides[i];
   }
-  (void)name;
-  Tensor y = view_of(x, shape, strides, t->offset + offset, kViewOps);
-  if (wants_grad(x)) record_view(kExtract, x, y, Region{Dims(t->shape_view()), kept_shape, kept_strides, region_offset, {}});
+  Tensor y = view_of(x, DimsView(shape, rank), DimsView(strides, rank), t->offset + offset, kViewOps);
+  if (!wants_grad(x)) return y;
+  Region region{Dims(t->shape_view()), Dims(DimsView(shape, rank)), {}, 0, {}};
+  const Dims packed = contiguous_strides(t->shape_view());
+  for (int i = 0; i < t->rank; ++i) {
+    if (ranges[i].count > 0) region.offset += ranges[i].start * packed[i];
+    if (!drop[i]) region.strides.push_back(ranges[i].step * packed[i]);
+  }
+  record_view(kExtract, x, y, std::move(region));
   return y;
 }
 
@@ -313,7 +316,7 @@ Tensor slice(const Tensor& x, int64_t axis, int64_t start, int64_t stop, int64_t
   bool drop[kMaxRank] = {};
   for (int i = 0; i < x.ndim(); ++i) ranges[i] = whole(x.impl()->sizes[i]);
   ranges[at] = resolve_slice("slice", start, stop, step, x.impl()->sizes[at]);
-  return sliced("slice", x, ranges, drop);
+  return sliced(x, ranges, drop);
 }
 
 Tensor select(const Tensor& x, int64_t axis, int64_t index) {
@@ -324,7 +327,7 @@ Tensor select(const Tensor& x, int64_t axis, int64_t index) {
   for (int i = 0; i < x.ndim(); ++i) ranges[i] = whole(x.impl()->sizes[i]);
   ranges[at] = {checked_index("select", x, at, index), 1, 1};
   drop[at] = true;
-  return sliced("select", x, ranges, drop);
+  return sliced(x, ranges, drop);
 }
 
 Tensor flip(const Tensor& x, DimsView axes) {
@@ -336,7 +339,7 @@ Tensor flip(const Tensor& x, DimsView axes) {
     const bool reversed = std::find(named.begin(), named.end(), i) != named.end();
     ranges[i] = reversed ? resolve_slice("flip", kUnset, kUnset, -1, x.impl()->sizes[i]) : whole(x.impl()->sizes[i]);
   }
-  return sliced("flip", x, ranges, drop);
+  return sliced(x, ranges, drop);
 }
 
 Tensor index(const Tensor& x, std::span<const Index> items) {
@@ -374,7 +377,7 @@ Tensor index(const Tensor& x, std::span<const Index> items) {
     }
   }
   for (; axis < x.ndim(); ++axis) ranges[axis] = whole(x.impl()->sizes[axis]);
-  Tensor y = sliced("index", x, ranges, drop);
+  Tensor y = sliced(x, ranges, drop);
   for (int64_t at : new_axes) y = expand_dims(y, at);
   return y;
 }

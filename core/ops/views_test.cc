@@ -1,9 +1,9 @@
-// Views: values as NumPy's indexing gives them, memory that is truly shared (shown by writing through one side), and
-// gradients to second order.
+// Views: values as NumPy's indexing gives them, memory that is truly shared (shown by writing
+// through one side), and gradients to second order.
 #include "tenon/ops/views.h"
 
-#include "core/ops/test_tensors.h"
 #include "tenon/ops/elementwise.h"
+#include "tenon/ops/tensor_testing.h"
 
 namespace tenon {
 namespace {
@@ -21,7 +21,9 @@ void expect_shared(Tensor x, Tensor y) {
   add_(y, 1000);
   EXPECT_NE(x.version(), version);
   Reals want = before;
-  for (Real v : chosen) want[static_cast<size_t>(std::find(before.begin(), before.end(), v) - before.begin())] = v + 1000;
+  for (Real v : chosen)
+    want[static_cast<size_t>(std::find(before.begin(), before.end(), v) - before.begin())] =
+        v + 1000;
   EXPECT_TRUE(near(x, want));
 }
 
@@ -50,7 +52,8 @@ TEST(Index, IntegersSlicesNewAxesEllipsis) {
   EXPECT_TRUE(near(x.at({-1, 0}), {12, 13, 14, 15}));
   EXPECT_TRUE(near(x.at({Index::ellipsis(), 1}), {1, 5, 9, 13, 17, 21}));
   EXPECT_EQ(shape_of(x.at({Index::ellipsis(), 1})), (Dims{2, 3}));
-  const Tensor y = x.at({Index::new_axis(), 0, Index::ellipsis(), Index::new_axis(), Slice{.start = 3, .stop = 0, .step = -2}});
+  const Tensor y = x.at({Index::new_axis(), 0, Index::ellipsis(), Index::new_axis(),
+                         Slice{.start = 3, .stop = 0, .step = -2}});
   EXPECT_EQ(shape_of(y), (Dims{1, 3, 1, 2}));
   EXPECT_TRUE(near(y, {3, 1, 7, 5, 11, 9}));
   const Tensor z = x.at({Slice{}, Index::new_axis(), Slice{.step = -1}, Index::new_axis()});
@@ -76,7 +79,11 @@ TEST(Shape, ReshapePermuteSqueezeExpand) {
   // Not sayable in strides: row-major order of what is seen, copied.
   EXPECT_FALSE(p.reshape({-1}).shares_storage_with(x));
   EXPECT_TRUE(near(p.reshape({8, 3})[1], {12, 16, 20}));
-  EXPECT_TRUE(near(flip(x).reshape({24}), [] { Reals r = counting(24); std::reverse(r.begin(), r.end()); return r; }()));
+  EXPECT_TRUE(near(flip(x).reshape({24}), [] {
+    Reals r = counting(24);
+    std::reverse(r.begin(), r.end());
+    return r;
+  }()));
   EXPECT_TRUE(flip(x).reshape({24}).shares_storage_with(x));  // one negative stride says it
   EXPECT_EQ(shape_of(permute_dims(x, {-1, 0, -2})), (Dims{4, 2, 3}));
   EXPECT_TRUE(near(matrix_transpose(x)[0], {0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11}));
@@ -117,10 +124,21 @@ TEST(Shape, Flip) {
 
 TEST(Sharing, EveryViewWritesItsBase) {
   const std::function<Tensor(const Tensor&)> views[] = {
-      [](const Tensor& x) { return x.reshape({6, 4}); }, [](const Tensor& x) { return permute_dims(x, {2, 0, 1}); },
-      [](const Tensor& x) { return slice(x, 2, 3, kUnset, -2); }, [](const Tensor& x) { return flip(x); }, [](const Tensor& x) { return x[1][0]; },
-      [](const Tensor& x) { return expand_dims(x, 1); }, [](const Tensor& x) { return x.at({Index::ellipsis(), Index::new_axis(), 2}); },
-      [](const Tensor& x) { return slice(flip(x.transpose()), 1, 0, 4, 2); }, [](const Tensor& x) { return x.detach(); }};
+      [](const Tensor& x) {
+        return x.reshape({6, 4});
+      },
+      [](const Tensor& x) {
+        return permute_dims(x, {2, 0, 1});
+      },
+      [](const Tensor& x) { return slice(x, 2, 3, kUnset, -2); },
+      [](const Tensor& x) { return flip(x); },
+      [](const Tensor& x) { return x[1][0]; },
+      [](const Tensor& x) { return expand_dims(x, 1); },
+      [](const Tensor& x) {
+        return x.at({Index::ellipsis(), Index::new_axis(), 2});
+      },
+      [](const Tensor& x) { return slice(flip(x.transpose()), 1, 0, 4, 2); },
+      [](const Tensor& x) { return x.detach(); }};
   for (const auto& view : views) {
     const Tensor x = cube();
     expect_shared(x, view(x));
@@ -129,7 +147,8 @@ TEST(Sharing, EveryViewWritesItsBase) {
 
 TEST(Sharing, CopiesDoNot) {
   const Tensor x = cube();
-  for (Tensor y : {x.clone(), flip(x).contiguous(), x.to(DType::float64, true), x.to(DType::float32)}) {
+  for (Tensor y :
+       {x.clone(), flip(x).contiguous(), x.to(DType::float64, true), x.to(DType::float32)}) {
     EXPECT_FALSE(y.shares_storage_with(x));
     y.fill_(-1);
     EXPECT_TRUE(near(x, counting(24)));
@@ -147,28 +166,48 @@ TEST(Sharing, OverlappingCopyReadsFirst) {
   EXPECT_TRUE(near(y, {5, 4, 3, 2, 1, 0}));
 }
 
-// ---- gradients -------------------------------------------------------------------------------------------------------
+// ---- gradients
+// -------------------------------------------------------------------------------------------------------
 
 TEST(ViewGradient, SecondOrder) {
   const std::function<Tensor(const Tensor&)> views[] = {
-      [](const Tensor& x) { return x.reshape({3, 4}); }, [](const Tensor& x) { return permute_dims(x, {2, 0, 1}); },
-      [](const Tensor& x) { return permute_dims(x, {2, 0, 1}).reshape({-1}); },  // a copy in between
-      [](const Tensor& x) { return slice(x, 1, kUnset, kUnset, -2); }, [](const Tensor& x) { return flip(x); }, [](const Tensor& x) { return x[1]; },
-      [](const Tensor& x) { return squeeze(expand_dims(x, 1), {1}); }, [](const Tensor& x) { return broadcast_to(x, {2, 2, 3, 2}); },
-      [](const Tensor& x) { return x.at({Index::ellipsis(), Index::new_axis(), 1}); },
-      [](const Tensor& x) { return slice(flip(x.transpose()), 1, 0, 2, 1); }, [](const Tensor& x) { return x.at({Slice{.start = 2}}); },
-      [](const Tensor& x) { return slice(broadcast_to(x.at({0, 0}), {3, 2}), 0, 0, kUnset, 2); }};
+      [](const Tensor& x) {
+        return x.reshape({3, 4});
+      },
+      [](const Tensor& x) {
+        return permute_dims(x, {2, 0, 1});
+      },
+      [](const Tensor& x) {
+        return permute_dims(x, {2, 0, 1}).reshape({-1});
+      },  // a copy in between
+      [](const Tensor& x) { return slice(x, 1, kUnset, kUnset, -2); },
+      [](const Tensor& x) { return flip(x); },
+      [](const Tensor& x) { return x[1]; },
+      [](const Tensor& x) { return squeeze(expand_dims(x, 1), {1}); },
+      [](const Tensor& x) {
+        return broadcast_to(x, {2, 2, 3, 2});
+      },
+      [](const Tensor& x) {
+        return x.at({Index::ellipsis(), Index::new_axis(), 1});
+      },
+      [](const Tensor& x) { return slice(flip(x.transpose()), 1, 0, 2, 1); },
+      [](const Tensor& x) { return x.at({Slice{.start = 2}}); },
+      [](const Tensor& x) {
+        return slice(broadcast_to(x.at({0, 0}), {3, 2}), 0, 0, kUnset, 2);
+      }};
   int number = 0;
   for (const auto& view : views) {
     const std::vector<Tensor> x = {leaf({2, 3, 2}, random_reals(12, 0.5, 2))};
-    EXPECT_GRADIENTS([&](std::span<const Tensor> in) { return exp(view(in[0])); }, x) << "view " << number;
+    EXPECT_GRADIENTS([&](std::span<const Tensor> in) { return exp(view(in[0])); }, x)
+        << "view " << number;
     ++number;
   }
 }
 
 // A write through a view is part of the base's history, and of other views' made before.
 TEST(ViewGradient, WritesThroughViews) {
-  const std::vector<Tensor> x = {leaf({2, 3}, random_reals(6, 0.5, 2)), leaf({3}, random_reals(3, 0.5, 2, 5))};
+  const std::vector<Tensor> x = {leaf({2, 3}, random_reals(6, 0.5, 2)),
+                                 leaf({3}, random_reals(3, 0.5, 2, 5))};
   EXPECT_GRADIENTS(
       [](std::span<const Tensor> in) {
         Tensor base = in[0] * 2.0;

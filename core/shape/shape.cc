@@ -7,16 +7,14 @@
 
 namespace tenon {
 
-void Dims::resize(int count) {
+void Dims::grow(int count) {
   if (count > kMaxRank) {
     fail(ErrorCode::kShape, "shape", "a tensor has at most ", kMaxRank, " dimensions, not ", count);
   }
-  if (count > kInline && data_ == inline_) {
-    auto* grown = new int64_t[kMaxRank];
-    std::copy_n(inline_, size_, grown);
-    data_ = grown;
-  }
-  size_ = count;
+  if (data_ != inline_) return;
+  auto* grown = new int64_t[kMaxRank];
+  std::copy_n(inline_, size_, grown);
+  data_ = grown;
 }
 
 void Dims::insert(int at, int64_t value) {

@@ -64,7 +64,10 @@ class Dims {
     return {data_, static_cast<size_t>(size_)};
   }
   // New elements are unset. Throws when count exceeds kMaxRank.
-  void resize(int count);
+  void resize(int count) {
+    if (__builtin_expect(count > kInline, 0)) grow(count);
+    size_ = count;
+  }
   void push_back(int64_t value) {
     resize(size_ + 1);
     data_[size_ - 1] = value;
@@ -92,6 +95,7 @@ class Dims {
       std::memcpy(inline_, other.inline_, sizeof(int64_t) * size_);
     }
   }
+  void grow(int count);  // to the heap, or throws
   void release() noexcept {
     if (data_ != inline_) delete[] data_;
     data_ = inline_;

@@ -36,7 +36,7 @@ struct TensorImpl {
   // has a record too, of kind accumulate.
   Node* node;
   uint32_t output_index;
-  // Views: the root they look at (strong), and the storage version at which `node` was true.
+  // Views: the root they look at (strong; it holds the storage for them), and the storage version at which `node` was true.
   uint32_t base_version;
   TensorImpl* base;
   int64_t inline_dims[2 * Dims::kInline];

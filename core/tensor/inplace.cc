@@ -14,11 +14,12 @@ std::atomic<const ViewOps*> view_ops{nullptr};
 
 Tensor view_of(const Tensor& x, DimsView shape, DimsView strides, int64_t offset, const ViewOps& ops) {
   view_ops.store(&ops, std::memory_order_relaxed);
-  Tensor v = alias(x, x.dtype(), shape, strides, offset);
   TensorImpl* root = x.impl()->base ? x.impl()->base : x.impl();
   // A view made without recording, of something that has a history, is like detach(): writes through it are noticed
   // by the version, but carry no gradient.
-  if (!detail::grad_mode && (root->node || x.impl()->node)) return v;
+  if (!detail::grad_mode && (root->node || x.impl()->node)) return alias(x, x.dtype(), shape, strides, offset);
+  // The root holds the storage for all its views.
+  Tensor v = adopt_storage(x.impl()->storage, x.dtype(), shape, strides, offset);
   retain(root);
   v.impl()->base = root;
   v.impl()->base_version = v.version();

@@ -2,7 +2,7 @@
 //
 //   std::cout << tensor({1.0f, 2.0f, 3.0f});      // tensor([1., 2., 3.])
 //   std::string s = t.text();                     // the same characters
-//   array_text(DType::int64, {2, 2}, {2, 1}, p)   // "[[1, 2],\n [3, 4]]"
+//   array_text(DType::int64, Dims{2, 2}, Dims{2, 1}, p)   // "[[1, 2],\n [3, 4]]"
 //
 // One format for a whole tensor, chosen from the elements shown: integers in floating dtypes as
 // "1.", else four decimals, scientific when the largest and the smallest magnitude differ by more

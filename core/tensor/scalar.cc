@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "tenon/base/error.h"
 
@@ -20,6 +21,17 @@ T saturate(double value) {
 }  // namespace
 
 int64_t Scalar::to_int64() const { return is_floating() ? saturate<int64_t>(real_) : integer_; }
+
+bool Scalar::fits(DType dtype) const {
+  return visit_dtype(dtype, [&]<class T>() -> bool {
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      if (is_floating()) return false;
+      return kind_ == DTypeKind::UInt ? std::in_range<T>(static_cast<uint64_t>(integer_)) : std::in_range<T>(integer_);
+    } else {
+      return true;
+    }
+  });
+}
 
 uint64_t Scalar::bits_as(DType dtype) const {
   return visit_dtype(dtype, [&]<class T>() -> uint64_t {

@@ -60,6 +60,8 @@ class Scalar {
     if (kind_ != DTypeKind::Bool && tensor == DTypeKind::Bool) return kDefaultInt;
     return dtype;
   }
+  // Can an integer dtype hold this bool or integer? (A floating number never meets one: it raises the dtype.)
+  bool fits(DType dtype) const;
   // Raw bits of the value as `dtype`, in the low bytes: an ABI scalar slot or constant.
   uint64_t bits_as(DType dtype) const;
 

@@ -132,11 +132,15 @@ Tensor alias(const Tensor& x) {
 
 void destroy_tensor(TensorImpl* t) noexcept {
   if (t->node) release(t->node);
-  if (TensorImpl* base = t->base) release(base);
   if (__builtin_expect(t->rank > Dims::kInline, 0)) delete[] t->sizes;
   Storage* storage = t->storage;
+  TensorImpl* base = t->base;
   if (t->block_class != kEmbeddedBlock) detail::return_block(t, t->block_class);
-  release(storage);  // returns the shared block of an embedded one
+  if (base) {
+    release(base);  // which holds the storage for its views
+  } else {
+    release(storage);  // returns the shared block of an embedded one
+  }
 }
 
 Tensor::Tensor(const Tensor& other) noexcept : impl_(other.impl_) {
@@ -151,9 +155,7 @@ Tensor& Tensor::operator=(const Tensor& other) noexcept {
   return *this;
 }
 
-Tensor::~Tensor() {
-  if (impl_) tenon::release(impl_);
-}
+void Tensor::drop(TensorImpl* impl) noexcept { tenon::release(impl); }
 
 DType Tensor::dtype() const { return impl_->dtype; }
 DimsView Tensor::shape() const { return impl_->shape_view(); }

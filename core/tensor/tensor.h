@@ -66,7 +66,9 @@ class Tensor {
     impl_ = taken;
     return *this;
   }
-  ~Tensor();
+  ~Tensor() {
+    if (impl_) drop(impl_);
+  }
 
   // --- what it is (core/tensor) ---
   bool defined() const { return impl_ != nullptr; }
@@ -100,7 +102,8 @@ class Tensor {
     return static_cast<T*>(raw_mutable_data());
   }
 
-  // The one element of a tensor of any shape of one element, on any device, converted to T exactly or refused.
+  // The one element of a tensor of any shape of one element, on any device. As an integer: exactly, or kDType; as a float:
+  // rounded to it; as a complex number always; a complex element with an imaginary part as a real number: kDType.
   template <class T>
   T item() const;
   double item() const;  // any real dtype
@@ -165,6 +168,7 @@ class Tensor {
   }
 
  private:
+  static void drop(TensorImpl* impl) noexcept;
   void check_dtype(std::string_view operation, DType wanted) const;
   TensorImpl* impl_;
 };

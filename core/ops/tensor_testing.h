@@ -1,7 +1,7 @@
-// For the tests of this directory: tensors of given numbers on the test's device, in every layout, and the numbers of
-// any tensor, read on the host along its strides.
-#ifndef TENON_OPS_TEST_TENSORS_H_
-#define TENON_OPS_TEST_TENSORS_H_
+// For the tests of this directory: tensors of given numbers on the test's device, in every layout,
+// and the numbers of any tensor, read on the host along its strides.
+#ifndef TENON_OPS_TENSOR_TESTING_H_
+#define TENON_OPS_TENSOR_TESTING_H_
 
 #include <gtest/gtest.h>
 
@@ -37,7 +37,8 @@ inline Reals values(const Tensor& t) {
     int64_t offset = 0;
     for (size_t k = 0; k < at.size(); ++k) offset += at[k] * host.strides()[k];
     visit_dtype(host.dtype(), [&]<class T>() {
-      const T element = *reinterpret_cast<const T*>(first + offset * static_cast<int64_t>(sizeof(T)));
+      const T element =
+          *reinterpret_cast<const T*>(first + offset * static_cast<int64_t>(sizeof(T)));
       if constexpr (std::is_same_v<T, Complex64> || std::is_same_v<T, Complex128>) {
         out.push_back(element.real);
       } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
@@ -55,7 +56,8 @@ inline Reals values(const Tensor& t) {
 }
 
 // A contiguous tensor of these numbers; each is rounded to dtype on the host.
-inline Tensor make(DType dtype, const Dims& shape, const Reals& numbers, Device device = test_device()) {
+inline Tensor make(DType dtype, const Dims& shape, const Reals& numbers,
+                   Device device = test_device()) {
   return visit_dtype(dtype, [&]<class T>() -> Tensor {
     std::vector<std::byte> bytes(sizeof(T) * std::max<size_t>(numbers.size(), 1));
     for (size_t i = 0; i < numbers.size(); ++i) {
@@ -74,7 +76,9 @@ inline Tensor make(DType dtype, const Dims& shape, const Reals& numbers, Device 
     return from_host(dtype, shape, bytes.data(), device);
   });
 }
-inline Tensor make(const Dims& shape, const Reals& numbers) { return make(DType::float64, shape, numbers); }
+inline Tensor make(const Dims& shape, const Reals& numbers) {
+  return make(DType::float64, shape, numbers);
+}
 inline Tensor leaf(const Dims& shape, const Reals& numbers, DType dtype = DType::float64) {
   return make(dtype, shape, numbers).requires_grad_();
 }
@@ -96,10 +100,12 @@ inline Reals counting(int64_t count, Real first = 0) {
 
 // The same logical tensor in different memory orders.
 enum class Layout { kContiguous, kStepped, kReversed, kTransposed };
-inline constexpr Layout kLayouts[] = {Layout::kContiguous, Layout::kStepped, Layout::kReversed, Layout::kTransposed};
+inline constexpr Layout kLayouts[] = {Layout::kContiguous, Layout::kStepped, Layout::kReversed,
+                                      Layout::kTransposed};
 inline Tensor make_as(Layout layout, DType dtype, const Dims& shape, const Reals& numbers) {
   const int rank = shape.size();
-  if (rank == 0 || numbers.empty() || layout == Layout::kContiguous) return make(dtype, shape, numbers);
+  if (rank == 0 || numbers.empty() || layout == Layout::kContiguous)
+    return make(dtype, shape, numbers);
   switch (layout) {
     case Layout::kReversed: {
       Reals backwards(numbers.rbegin(), numbers.rend());
@@ -144,37 +150,46 @@ inline Tensor make_as(Layout layout, DType dtype, const Dims& shape, const Reals
 // Half a unit of the last place, relative: 2^-11 for float16 ...
 inline Real epsilon_of(DType d) {
   switch (d) {
-    case DType::float16: return 0x1p-11L;
-    case DType::bfloat16: return 0x1p-8L;
-    case DType::float32: return 0x1p-24L;
-    case DType::float64: return 0x1p-53L;
-    default: return 0;
+    case DType::float16:
+      return 0x1p-11L;
+    case DType::bfloat16:
+      return 0x1p-8L;
+    case DType::float32:
+      return 0x1p-24L;
+    case DType::float64:
+      return 0x1p-53L;
+    default:
+      return 0;
   }
 }
 
-// |got - expected| <= relative |expected| + absolute for every element; NaN matches NaN and infinities themselves.
-inline testing::AssertionResult near(const Reals& got, const Reals& expected, Real relative = 0, Real absolute = 0) {
+// |got - expected| <= relative |expected| + absolute for every element; NaN matches NaN and
+// infinities themselves.
+inline testing::AssertionResult near(const Reals& got, const Reals& expected, Real relative = 0,
+                                     Real absolute = 0) {
   if (got.size() != expected.size()) {
     return testing::AssertionFailure() << got.size() << " elements, not " << expected.size();
   }
   for (size_t i = 0; i < got.size(); ++i) {
     if (std::isnan(expected[i]) ? std::isnan(got[i]) : got[i] == expected[i]) continue;
     if (!(std::abs(got[i] - expected[i]) <= relative * std::abs(expected[i]) + absolute)) {
-      return testing::AssertionFailure() << "element " << i << ": " << static_cast<double>(got[i]) << ", not "
-                                         << static_cast<double>(expected[i]);
+      return testing::AssertionFailure() << "element " << i << ": " << static_cast<double>(got[i])
+                                         << ", not " << static_cast<double>(expected[i]);
     }
   }
   return testing::AssertionSuccess();
 }
-inline testing::AssertionResult near(const Tensor& got, const Reals& expected, Real relative = 0, Real absolute = 0) {
+inline testing::AssertionResult near(const Tensor& got, const Reals& expected, Real relative = 0,
+                                     Real absolute = 0) {
   return near(values(got), expected, relative, absolute);
 }
 inline Dims shape_of(const Tensor& t) { return Dims(t.shape()); }
 
 // Gradients to second order by finite differences; the message, or nothing.
-inline std::string check_gradients(const std::function<Tensor(std::span<const Tensor>)>& f, const std::vector<Tensor>& inputs,
-                                   bool second = true) {
-  return gradcheck(f, inputs, {.step = 1e-5, .absolute = 1e-6, .relative = 1e-5, .second_order = second});
+inline std::string check_gradients(const std::function<Tensor(std::span<const Tensor>)>& f,
+                                   const std::vector<Tensor>& inputs, bool second = true) {
+  return gradcheck(f, inputs,
+                   {.step = 1e-5, .absolute = 1e-6, .relative = 1e-5, .second_order = second});
 }
 #define EXPECT_GRADIENTS(...) EXPECT_EQ(check_gradients(__VA_ARGS__), "")
 
@@ -194,7 +209,8 @@ inline Derivatives derivatives(const std::function<Tensor(const Tensor&)>& f, co
   return {values(d), dd.defined() ? values(dd) : zero};
 }
 
-// The message of the error that `call` raises; fails the test if there is none or its code is another.
+// The message of the error that `call` raises; fails the test if there is none or its code is
+// another.
 template <class Call>
 std::string error_of(ErrorCode code, Call call) {
   try {
@@ -206,8 +222,10 @@ std::string error_of(ErrorCode code, Call call) {
   ADD_FAILURE() << "no error";
   return "";
 }
-inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+inline bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 }  // namespace tenon
 
-#endif  // TENON_OPS_TEST_TENSORS_H_
+#endif  // TENON_OPS_TENSOR_TESTING_H_

@@ -1,0 +1,97 @@
+// Every sample as CUDA C++, compiled by NVRTC to machine code for 8.0 or 9.0 (for both with TENON_TEST_ALL=1, which takes
+// minutes). That needs neither a driver nor a GPU; without NVRTC the test says so and is skipped.
+#include "tenon/backends/cuda/nvrtc.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tenon/backends/cuda/host.h"
+#include "tenon/backends/codegen/emit.h"
+#include "tenon/backends/codegen/prelude.h"
+#include "tests/abi/fake_host.h"
+#include "tests/cuda/samples.h"
+
+namespace tenon_cuda {
+constinit const TenonHost* host = nullptr;  // what nvrtc.cc asks for options
+}
+
+namespace {
+
+constexpr int kAnyDriver = 99000;
+
+class NvrtcTest : public testing::Test {
+ protected:
+  NvrtcTest() { tenon_cuda::host = &host_.table; }
+  FakeHost host_;
+};
+
+std::string Prelude() { return std::string(tenon_codegen::kCudaPrelude) + tenon_codegen::kCommonPrelude; }
+
+TEST_F(NvrtcTest, AllSamplesCompile) {
+  const tenon_cuda::Nvrtc& nvrtc = tenon_cuda::GetNvrtc(kAnyDriver);
+  if (!nvrtc.ready()) GTEST_SKIP() << nvrtc.problem();
+  // Many kernels in one source: the prelude is read once.
+  constexpr size_t kTogether = 32;
+  const std::vector<Sample> samples = MakeSamples();
+  for (const int capability : {80, 90}) {
+    for (size_t begin = 0; begin < samples.size(); begin += kTogether) {
+      const bool turn = begin / kTogether % 2 == (capability == 90);
+      if (!turn && std::getenv("TENON_TEST_ALL") == nullptr) continue;
+      std::string text = Prelude();
+      for (size_t i = begin; i < std::min(begin + kTogether, samples.size()); ++i) {
+        text += tenon_codegen::EmitKernel(samples[i].text->desc, samples[i].name).text;
+      }
+      const tenon_cuda::CompiledCode code = nvrtc.Compile(text, samples[begin].name + ".cu", capability);
+      ASSERT_EQ(code.problem, "") << "from sample " << samples[begin].name << " on, for " << capability;
+      EXPECT_EQ(code.image.substr(1, 3), "ELF");
+    }
+  }
+}
+
+TEST_F(NvrtcTest, ADeviceNewerThanTheCompilerGetsPtx) {
+  const tenon_cuda::Nvrtc& nvrtc = tenon_cuda::GetNvrtc(kAnyDriver);
+  if (!nvrtc.ready()) GTEST_SKIP() << nvrtc.problem();
+  const tenon_cuda::CompiledCode code = nvrtc.Compile("extern \"C\" __global__ void k(float* x) { *x = 1; }", "k.cu", 990);
+  EXPECT_EQ(code.problem, "");
+  EXPECT_NE(code.image.find(".visible .entry k"), std::string::npos);
+}
+
+// f32 computes in f32, and nothing is contracted.
+TEST_F(NvrtcTest, FloatsStayFloatsAndAreNotContracted) {
+  const tenon_cuda::Nvrtc& nvrtc = tenon_cuda::GetNvrtc(kAnyDriver);
+  if (!nvrtc.ready()) GTEST_SKIP() << nvrtc.problem();
+  std::string text = Prelude() + "KERNEL k(f32* x, u16* h) {\n  x[0] = add_f32(mul_f32(x[0], x[1]), x[2]);\n";
+  for (const char* op : {"exp", "log", "tanh", "erf", "rsqrt", "exp2", "log1p", "lgamma", "erfinv", "floor", "rint", "sqrt"}) {
+    text += std::string("  x[3] = add_f32(x[3], ") + op + "_f32(x[1]));\n";
+  }
+  text += "  h[0] = mul_f16(h[0], h[1]);\n  h[2] = fma_bf16(h[0], h[1], h[2]);\n}\n";
+  const tenon_cuda::CompiledCode code = nvrtc.Compile(text, "k.cu", 990);  // PTX
+  ASSERT_EQ(code.problem, "");
+  // (sin of a large number does go through f64, inside CUDA's own function.)
+  EXPECT_EQ(code.image.find(".f64"), std::string::npos) << code.image.substr(code.image.find(".f64") - 200, 400);
+  EXPECT_NE(code.image.find("mul.rn.f32"), std::string::npos) << "a product of its own";
+}
+
+TEST_F(NvrtcTest, AnErrorCarriesTheCompilersLog) {
+  const tenon_cuda::Nvrtc& nvrtc = tenon_cuda::GetNvrtc(kAnyDriver);
+  if (!nvrtc.ready()) GTEST_SKIP() << nvrtc.problem();
+  const std::string problem = nvrtc.Compile("no such thing;", "broken.cu", 90).problem;
+  EXPECT_NE(problem.find("broken.cu: NVRTC_ERROR_COMPILATION\n"), std::string::npos) << problem;
+  EXPECT_NE(problem.find("identifier \"no\" is undefined"), std::string::npos) << problem;
+}
+
+TEST_F(NvrtcTest, WhatIsMissingIsSaid) {
+  host_.options["CUDA_NVRTC"] = "/nowhere/libnvrtc.so.13";
+  const tenon_cuda::Nvrtc nowhere(kAnyDriver);
+  EXPECT_FALSE(nowhere.ready());
+  EXPECT_EQ(nowhere.problem(),
+            "no NVRTC (the compiler of the CUDA Toolkit, release 12 or 13), tried: /nowhere/libnvrtc.so.13: not found");
+  host_.options.clear();
+  const tenon_cuda::Nvrtc old(11000);  // an old driver suits no compiler, found or not
+  EXPECT_FALSE(old.ready());
+  EXPECT_NE(old.problem().find("tried: libnvrtc.so.13: "), std::string::npos) << old.problem();
+  EXPECT_NE(old.problem().find("/usr/local/cuda/lib64/libnvrtc.so.12: "), std::string::npos) << old.problem();
+}
+
+}  // namespace
