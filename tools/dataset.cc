@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/interop/doors.h"
 #include "tenon/interop/idx.h"
-#include "tenon/interop/ndarray.h"
 #include "tenon/interop/npz.h"
 #include "tenon/ops/elementwise.h"
 #include "tenon/ops/join.h"
@@ -16,18 +16,12 @@
 namespace tenon::tools {
 namespace {
 
-using interop::NdArray;
-
 struct Labelled {
   Tensor x, y;
 };
 
 // Every kSplit-th picture of a set that must serve for both is for testing.
 constexpr int64_t kSplit = 5;
-
-Tensor to_tensor(const NdArray& array) {
-  return from_host(array.dtype(), array.shape(), array.contiguous().data());
-}
 
 Tensor rows_of_floats(const std::string& source, const char* name, const Tensor& x) {
   if (x.ndim() < 2 || x.ndim() > 3 || x.size() == 0 || is_complex(x.dtype())) {
@@ -99,7 +93,7 @@ std::optional<Labelled> read_mnist(const std::string& directory, const std::stri
   const auto images = find_idx(directory, part + "-images-idx3-ubyte");
   const auto labels = find_idx(directory, part + "-labels-idx1-ubyte");
   if (!images || !labels) return std::nullopt;
-  return Labelled{to_tensor(interop::read_idx(*images)), to_tensor(interop::read_idx(*labels))};
+  return Labelled{as_tensor(interop::read_idx(*images)), as_tensor(interop::read_idx(*labels))};
 }
 
 Labelled rows_at(const Labelled& all_rows, const std::vector<int64_t>& rows) {
@@ -112,7 +106,7 @@ Labelled rows_at(const Labelled& all_rows, const std::vector<int64_t>& rows) {
 
 Dataset dataset_from_npz(const std::string& path) {
   const interop::NpzReader file(path);
-  const auto read = [&file](const char* name) { return to_tensor(file.read(name)); };
+  const auto read = [&file](const char* name) { return as_tensor(file.read(name)); };
   return assemble(std::filesystem::path(path).filename().string(),
                   {read("x_train"), read("y_train")}, {read("x_test"), read("y_test")});
 }
@@ -125,21 +119,22 @@ Dataset dataset_from_mnist(const std::string& directory) {
          ", plain or .gz; name the directory that has MNIST's files");
   }
   if (const auto train = read_mnist(directory, "train")) {
-    return assemble("MNIST in " + directory, *train, *test);
+    return assemble("MNIST", *train, *test);
   }
   std::vector<int64_t> for_training, for_testing;
   for (int64_t i = 0; i < test->x.size(0); ++i) {
     (i % kSplit == kSplit - 1 ? for_testing : for_training).push_back(i);
   }
-  return assemble(concat_text("MNIST's test images (no training files in ", directory, "; every ",
-                              kSplit, "th image is for testing)"),
-                  rows_at(*test, for_training), rows_at(*test, for_testing));
+  Dataset set = assemble("MNIST", rows_at(*test, for_training), rows_at(*test, for_testing));
+  set.note = concat_text("there are no training files in ", directory, ": every ", kSplit,
+                         "th of the test images is for testing, the others for training");
+  return set;
 }
 
 Dataset drawn_dataset(uint64_t seed, int64_t n_train, int64_t n_test) {
   const auto part = [seed](int64_t first, int64_t count) {
     const DrawnDigits drawn = draw_digits(seed, first, count);
-    return Labelled{to_tensor(drawn.images), to_tensor(drawn.labels)};
+    return Labelled{as_tensor(drawn.images), as_tensor(drawn.labels)};
   };
   return assemble("drawn digits", part(0, n_train), part(n_train, n_test));
 }

@@ -100,9 +100,8 @@ std::string draw(const Chart& chart) {
   out += text_at((x.from + x.to) / 2, kHeight - 8, "text-anchor='middle'", chart.x_label);
 
   double legend = kLeft;
-  for (size_t i = 0; i < chart.series.size(); ++i) {
-    const Series& s = chart.series[i];
-    const char* colour = kColours[i % kColours.size()];
+  for (const Series& s : chart.series) {
+    const char* colour = kColours[s.colour % kColours.size()];
     out += path_of(s, x, y, colour);
     out += concat_text("<circle cx='", svg_number(legend + 4), "' cy='37' r='4' fill='", colour,
                        "'/>\n");

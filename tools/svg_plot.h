@@ -3,7 +3,7 @@
 //   std::string svg = plot_svg("Training", {
 //       {.title = "loss", .x_label = "epoch", .log_scale = true, .series = {{"training", x, a},
 //       {"test", x, b}}},
-//       {.title = "accuracy", .x_label = "epoch", .unit = " %", .series = {{"test", x, c}}}});
+//       {.title = "accuracy", .x_label = "epoch", .unit = " %", .series = {{"test", x, c, 1}}}});
 //
 // Numbers that are not finite (on a logarithmic scale: not above 0 either) leave a gap in their
 // line. Axes end at round numbers. Pure functions.
@@ -19,6 +19,7 @@ namespace tenon::tools {
 struct Series {
   std::string name;
   std::vector<double> x, y;  // as many of the one as of the other
+  size_t colour = 0;         // of a list of six; equal things in several charts take one
 };
 
 struct Chart {

@@ -30,6 +30,8 @@ constexpr const char* kNotes =
     "program draws\n"
     "16,000 digits for training and 4,000 for testing.";
 
+constexpr int64_t kFileEpochs = 30, kDrawnEpochs = 10;
+
 template <class... Arguments>
 std::string format(const char* pattern, Arguments... arguments) {
   char text[160];
@@ -75,11 +77,13 @@ EpochMetrics run_epoch(Training& training, int64_t epoch, int64_t epochs) {
 
 void run(const TrainingSettings& settings, const std::string& data, const std::string& mnist,
          const std::string& out) {
+  std::filesystem::create_directories(out);
   const Dataset set = load(data, mnist, settings.seed);
   std::printf("data: %s: %s training and %s test images of %s x %s, %s classes\n",
               set.source.c_str(), grouped(set.x_train.size(0)).c_str(),
               grouped(set.x_test.size(0)).c_str(), grouped(set.height).c_str(),
               grouped(set.width).c_str(), grouped(set.classes).c_str());
+  if (!set.note.empty()) std::printf("note: %s\n", set.note.c_str());
   Training training(settings, set);
   const std::string model = model_text(settings, training);
   std::printf("model: %s, %s weights, on %s\n", model.c_str(),
@@ -91,13 +95,12 @@ void run(const TrainingSettings& settings, const std::string& data, const std::s
     epochs.push_back(run_epoch(training, epoch, settings.epochs));
   }
 
-  std::filesystem::create_directories(out);
   const std::string directory = out + "/";
   const double accuracy = 100 * epochs.back().test_accuracy;
   write_weights(directory + "weights.npz", training.weights());
   write_metrics(directory + "metrics.csv", epochs);
   write_training_plot(directory + "training.svg",
-                      format("%s on %s: %.2f %%", model.c_str(), set.source.c_str(), accuracy),
+                      concat_text(model, " on ", set.source, format(": %.2f %%", accuracy)),
                       epochs);
   write_wrong_guesses(directory + "wrong_guesses.svg", set, training.test_logits());
   std::printf("wrote weights.npz, metrics.csv, training.svg and wrong_guesses.svg to %s\n",
@@ -111,12 +114,14 @@ int main_with(int argc, char** argv) {
   TrainingSettings settings;
   std::string data, mnist, out = "out/train";
   int64_t seed = 0;
+  settings.epochs = 0;
   CommandLine line("train", "Teaches a small network to tell pictures apart.");
   line.option("--data", &data, "FILE.npz", "arrays x_train, y_train, x_test, y_test");
   line.option("--mnist", &mnist, "DIR", "MNIST's IDX files, plain or .gz");
   line.choice("--model", &settings.model, {"mlp", "linear"}, "what to train");
   line.option("--device", &settings.device, "NAME", "where: cpu, cuda, cuda:1, ..");
-  line.option("--epochs", &settings.epochs, "N", "passes over the training data", 1, 1000000);
+  line.option("--epochs", &settings.epochs, "N",
+              "passes over the training data; 0: 30, of drawn digits 10", 0, 1000000);
   line.option("--batch", &settings.batch, "N", "images per step", 1);
   line.option("--lr", &settings.lr, "X", "learning rate at the start", 0);
   line.option("--weight-decay", &settings.weight_decay, "X", "as AdamW has it", 0);
@@ -125,6 +130,9 @@ int main_with(int argc, char** argv) {
   line.note(kNotes);
   if (!line.parse(argc, argv)) return line.exit_status();
   settings.seed = static_cast<uint64_t>(seed);
+  if (settings.epochs == 0) {
+    settings.epochs = data.empty() && mnist.empty() ? kDrawnEpochs : kFileEpochs;
+  }
   try {
     if (!data.empty() && !mnist.empty()) {
       fail(ErrorCode::kInvalidArgument, "", "--data and --mnist are both given; choose one");

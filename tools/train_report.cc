@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "tenon/interop/atomic_file.h"
+#include "tenon/interop/doors.h"
 #include "tenon/interop/npz.h"
 #include "tenon/ops/reduce.h"
 #include "tenon/ops/softmax.h"
@@ -18,15 +18,6 @@ namespace {
 
 constexpr size_t kMostPictures = 48;
 
-interop::NdArray to_array(const Tensor& t) {
-  const Tensor host = t.detach().cpu().contiguous();
-  interop::NdArray array = interop::NdArray::uninitialized(host.dtype(), Dims(host.shape()));
-  if (array.nbytes() > 0) {
-    std::memcpy(array.mutable_data(), host.raw_data(), static_cast<size_t>(array.nbytes()));
-  }
-  return array;
-}
-
 std::string percent(double share) {
   char text[32];
   std::snprintf(text, sizeof text, "%.0f %%", share * 100);
@@ -37,7 +28,8 @@ std::string percent(double share) {
 
 void write_weights(const std::string& path, const nn::StateDict& weights) {
   std::vector<interop::NpzEntry> entries;
-  for (const auto& [name, tensor] : weights) entries.push_back({name, to_array(tensor)});
+  for (const auto& [name, tensor] : weights)
+    entries.push_back({name, to_numpy(tensor, /*force=*/true)});
   interop::write_npz(path, entries);
 }
 
@@ -52,7 +44,8 @@ void write_metrics(const std::string& path, const std::vector<EpochMetrics>& epo
 
 void write_training_plot(const std::string& path, const std::string& title,
                          const std::vector<EpochMetrics>& epochs) {
-  Series train_loss{"training", {}, {}}, test_loss{"test", {}, {}}, accuracy{"test", {}, {}};
+  Series train_loss{"training", {}, {}, 0}, test_loss{"test", {}, {}, 1};
+  Series accuracy{"test", {}, {}, 1};
   for (const EpochMetrics& m : epochs) {
     const auto add = [&m](Series& series, double y) {
       series.x.push_back(static_cast<double>(m.epoch));

@@ -2,8 +2,8 @@
 
 namespace tenon_codegen {
 
-// One function per opcode and dtype, named <opcode>_<dtype of the operands>; cast_<from>_<to>. f16 and bf16
-// travel as their bits, so that a copy keeps them, and compute in f32.
+// One function per opcode and dtype, named <opcode>_<dtype of the operands>; cast_<from>_<to>. f16
+// and bf16 travel as their bits, so that a copy keeps them, and compute in f32.
 const char kCommonPrelude[] = R"common(// ---- dtypes ----
 typedef u8 boolean;  // 0 or 1
 typedef u16 bf16;    // bits

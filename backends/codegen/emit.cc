@@ -13,7 +13,9 @@ namespace {
 class Emitter {
  public:
   Emitter(const TenonKernelDesc& desc, std::string name)
-      : desc_(desc), last_(desc.n_reducers != 0 ? *desc.epilogue : *desc.program), name_(std::move(name)) {
+      : desc_(desc),
+        last_(desc.n_reducers != 0 ? *desc.epilogue : *desc.program),
+        name_(std::move(name)) {
     source_.reduces = desc.n_reducers != 0;
     source_.n_inputs = desc.program->n_inputs;
     source_.n_scalars = std::max(desc.program->n_scalars, last_.n_scalars);
@@ -65,15 +67,16 @@ class Emitter {
     std::string text = "KERNEL " + name_ + variant + "(";
     for (uint32_t k = 0; k < Operands(); ++k) {
       const bool input = k < source_.n_inputs;
-      text += std::string("GLOBAL ") + (input ? "const " : "") + TypeName(source_.operand_dtypes[k]) + "* p" +
-              N(k) + ", ";
+      text += std::string("GLOBAL ") + (input ? "const " : "") +
+              TypeName(source_.operand_dtypes[k]) + "* p" + N(k) + ", ";
     }
     Line(text + "const Launch_" + name_ + " launch) {");
   }
 
   // at<k>: where operand k's element of output number i lies; and the logical index.
   void Outer(const std::string& indent) {
-    for (uint32_t k = 0; k < Operands(); ++k) Line(indent + "i64 at" + N(k) + " = launch.operands[" + N(k) + "].start;");
+    for (uint32_t k = 0; k < Operands(); ++k)
+      Line(indent + "i64 at" + N(k) + " = launch.operands[" + N(k) + "].start;");
     if (source_.uses_index) Line(indent + "i64 index = launch.index_base;");
     Line(indent + "i64 rest = i;");
     Walk("rest", "0", "launch.outer_rank", "at", Operands(), "index", indent);
@@ -81,16 +84,18 @@ class Emitter {
 
   // in<k>: where the inputs' element number j of the reduced axes lies.
   void Inner(const std::string& indent) {
-    for (uint32_t k = 0; k < source_.n_inputs; ++k) Line(indent + "i64 in" + N(k) + " = at" + N(k) + ";");
+    for (uint32_t k = 0; k < source_.n_inputs; ++k)
+      Line(indent + "i64 in" + N(k) + " = at" + N(k) + ";");
     if (source_.uses_index) Line(indent + "i64 place = index;");
     Line(indent + "i64 inner_rest = j;");
     Walk("inner_rest", "launch.outer_rank", "launch.rank", "in", source_.n_inputs, "place", indent);
   }
 
-  // Takes the number `rest` apart into positions on the axes [begin, end), the last axis fastest. All eight steps
-  // are unrolled, so that the launch is read at constant places.
-  void Walk(const std::string& rest, const std::string& begin, const std::string& end, const std::string& at,
-            uint32_t operands, const std::string& index, const std::string& indent) {
+  // Takes the number `rest` apart into positions on the axes [begin, end), the last axis fastest.
+  // All eight steps are unrolled, so that the launch is read at constant places.
+  void Walk(const std::string& rest, const std::string& begin, const std::string& end,
+            const std::string& at, uint32_t operands, const std::string& index,
+            const std::string& indent) {
     Line("#pragma unroll");
     Line(indent + "for (int d = 7; d >= 0; --d) {");
     Line(indent + "  if (d < " + begin + " || d >= " + end + ") continue;");
@@ -105,7 +110,8 @@ class Emitter {
 
   void Body(const std::string& at, const std::string& index, const std::string& indent) {
     std::vector<std::string> inputs;
-    for (uint32_t k = 0; k < source_.n_inputs; ++k) inputs.push_back("p" + N(k) + "[" + at + N(k) + "]");
+    for (uint32_t k = 0; k < source_.n_inputs; ++k)
+      inputs.push_back("p" + N(k) + "[" + at + N(k) + "]");
     source_.text += EmitProgram(*desc_.program, "v", inputs, index, indent);
   }
 
@@ -122,10 +128,11 @@ class Emitter {
     Head("_flat");
     Line("  for (i64 i = GLOBAL_ID; i < launch.outer; i += GLOBAL_SIZE) {");
     for (uint32_t k = 0; k < Operands(); ++k) {
-      Line("    const i64 at" + N(k) + " = launch.operands[" + N(k) + "].start + i * launch.operands[" + N(k) +
-           "].strides[0];");
+      Line("    const i64 at" + N(k) + " = launch.operands[" + N(k) +
+           "].start + i * launch.operands[" + N(k) + "].strides[0];");
     }
-    if (source_.uses_index) Line("    const i64 index = launch.index_base + i * launch.index_strides[0];");
+    if (source_.uses_index)
+      Line("    const i64 index = launch.index_base + i * launch.index_strides[0];");
     Body("at", "index", "    ");
     Store("v", "    ");
     Line("  }\n}\n");
@@ -146,7 +153,8 @@ class Emitter {
     Line("typedef struct {");
     for (const ReducerText& r : reducers_) Line("  " + r.fields);
     Line("} State_" + name_ + ";\n");
-    Line("DEVICE State_" + name_ + " merge_" + name_ + "(State_" + name_ + " a, State_" + name_ + " b) {");
+    Line("DEVICE State_" + name_ + " merge_" + name_ + "(State_" + name_ + " a, State_" + name_ +
+         " b) {");
     for (const ReducerText& r : reducers_) Line("  " + r.merge);
     Line("  return a;\n}\n");
   }

@@ -36,11 +36,12 @@ std::string Constant(uint32_t dtype, uint64_t bits) {
       memcpy(&number, &bits, sizeof number);
       break;
     default:
-      snprintf(text, sizeof text, "from_bits_%s(U64(0x%" PRIx64 "))", tenon_dtype_name(dtype), bits);
+      snprintf(text, sizeof text, "from_bits_%s(U64(0x%" PRIx64 "))", tenon_dtype_name(dtype),
+               bits);
       return text;
   }
-  snprintf(text, sizeof text, "from_bits_%s(U64(0x%" PRIx64 ")) /* %.9g */", tenon_dtype_name(dtype),
-           bits, number);
+  snprintf(text, sizeof text, "from_bits_%s(U64(0x%" PRIx64 ")) /* %.9g */",
+           tenon_dtype_name(dtype), bits, number);
   return text;
 }
 

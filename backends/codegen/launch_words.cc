@@ -38,7 +38,8 @@ LaunchWords PackLaunch(const KernelSource& kernel, const TenonLaunch& launch) {
     Axis axis;
     axis.size = launch.sizes[d];
     if (kernel.uses_index) axis.index_stride = launch.index_strides[d];
-    for (uint32_t k = 0; k < launch.n_operands; ++k) axis.strides.push_back(launch.operands[k].strides[d]);
+    for (uint32_t k = 0; k < launch.n_operands; ++k)
+      axis.strides.push_back(launch.operands[k].strides[d]);
     Add(reduced ? inner : outer, std::move(axis));
   }
 
@@ -61,7 +62,8 @@ LaunchWords PackLaunch(const KernelSource& kernel, const TenonLaunch& launch) {
   put(kernel.uses_index ? launch.index_base : 0);
   for (size_t d = 0; d < 8; ++d) put(d < axes.size() ? axes[d].index_stride : 0);
   for (uint32_t k = 0; k < launch.n_operands; ++k) {
-    put(static_cast<int64_t>(launch.operands[k].offset / tenon_dtype_size(kernel.operand_dtypes[k])));
+    put(static_cast<int64_t>(launch.operands[k].offset /
+                             tenon_dtype_size(kernel.operand_dtypes[k])));
     for (size_t d = 0; d < 8; ++d) put(d < axes.size() ? axes[d].strides[k] : 0);
   }
   for (uint32_t s = 0; s < kernel.n_scalars; ++s) words.push_back(launch.scalars[s]);

@@ -8,7 +8,8 @@ namespace {
 
 // One accumulator that a function of two values folds: s = f(s, v).
 ReducerText Simple(const std::string& type, const std::string& field, const std::string& start,
-                   const std::string& function, const std::string& value, const std::string& result) {
+                   const std::string& function, const std::string& value,
+                   const std::string& result) {
   ReducerText t;
   t.fields = type + " " + field + ";";
   t.start = "s." + field + " = " + start + ";";
@@ -25,9 +26,9 @@ ReducerText ArgExtreme(const std::string& dtype, const std::string& type, const 
   t.start = "s.x" + r + " = from_bits_" + dtype + "(0); s.k" + r + " = 0; s.any" + r + " = 0;";
   t.fold = "if (!s.any" + r + " || " + wins + "(" + value + ", " + key + ", s.x" + r + ", s.k" + r +
            ")) { s.x" + r + " = " + value + "; s.k" + r + " = " + key + "; s.any" + r + " = 1; }";
-  t.merge = "if (b.any" + r + " && (!a.any" + r + " || " + wins + "(b.x" + r + ", b.k" + r + ", a.x" +
-            r + ", a.k" + r + "))) { a.x" + r + " = b.x" + r + "; a.k" + r + " = b.k" + r + "; a.any" +
-            r + " = 1; }";
+  t.merge = "if (b.any" + r + " && (!a.any" + r + " || " + wins + "(b.x" + r + ", b.k" + r +
+            ", a.x" + r + ", a.k" + r + "))) { a.x" + r + " = b.x" + r + "; a.k" + r + " = b.k" +
+            r + "; a.any" + r + " = 1; }";
   t.results = {"s.k" + r};
   return t;
 }
@@ -44,7 +45,8 @@ ReducerText Moments(const std::string& acc, const std::string& r, const std::str
             " = b." + q + "; } else if (b." + n + " != 0) { const f64 n = a." + n + " + b." + n +
             ", step = b." + m + " - a." + m + "; a." + m + " += step * (b." + n + " / n); a." + q +
             " += b." + q + " + step * step * (a." + n + " * (b." + n + " / n)); a." + n + " = n; }";
-  for (const std::string& field : {n, m, q}) t.results.push_back("cast_f64_" + acc + "(s." + field + ")");
+  for (const std::string& field : {n, m, q})
+    t.results.push_back("cast_f64_" + acc + "(s." + field + ")");
   return t;
 }
 
@@ -54,14 +56,17 @@ ReducerText EmitReducer(const TenonProgram& program, const TenonReducer& reducer
   const uint32_t value_dtype = program.instr[reducer.value].dtype;
   const std::string r = std::to_string(number), from = tenon_dtype_name(value_dtype),
                     acc = tenon_dtype_name(reducer.acc_dtype), type = TypeName(reducer.acc_dtype),
-                    raw = "v" + std::to_string(reducer.value), key = "v" + std::to_string(reducer.key),
+                    raw = "v" + std::to_string(reducer.value),
+                    key = "v" + std::to_string(reducer.key),
                     value = value_dtype == reducer.acc_dtype
                                 ? raw
                                 : "cast_" + from + "_" + acc + "(" + raw + ")",
                     field = "s" + r;
   const bool floats = tenon_dtype_is_float(reducer.acc_dtype) != 0;
-  // Float sums and products are kept in f64 and rounded once in the end, so that their order hardly shows.
-  const std::string wide = reducer.acc_dtype == TENON_F64 ? value : "cast_" + acc + "_f64(" + value + ")";
+  // Float sums and products are kept in f64 and rounded once in the end, so that their order hardly
+  // shows.
+  const std::string wide =
+      reducer.acc_dtype == TENON_F64 ? value : "cast_" + acc + "_f64(" + value + ")";
   const std::string rounded =
       reducer.acc_dtype == TENON_F64 ? "s." + field : "cast_f64_" + acc + "(s." + field + ")";
   switch (reducer.kind) {
@@ -82,7 +87,8 @@ ReducerText EmitReducer(const TenonProgram& program, const TenonReducer& reducer
     case TENON_ARGMIN:
     case TENON_ARGMAX:
       return ArgExtreme(from, TypeName(value_dtype),
-                        (reducer.kind == TENON_ARGMIN ? "wins_argmin_" : "wins_argmax_") + from, r, raw, key);
+                        (reducer.kind == TENON_ARGMIN ? "wins_argmin_" : "wins_argmax_") + from, r,
+                        raw, key);
     default:
       return Moments(acc, r, wide);
   }

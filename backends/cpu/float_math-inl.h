@@ -117,7 +117,8 @@ template <class T>
 TENON_INLINE T LogEdges(T x, T inner) {
   constexpr T infinity = std::numeric_limits<T>::infinity();
   const T edge = x < 0 ? std::numeric_limits<T>::quiet_NaN() : x == 0 ? -infinity : x;
-  return (x > 0) & (x < infinity) ? inner : edge;
+  const bool inside = x > 0 && x < infinity;
+  return inside ? inner : edge;
 }
 
 struct Log {
@@ -239,7 +240,8 @@ struct Tan : TrigDomain {
 // Only for normal positive bases and finite exponents; C's many special cases are left to C.
 struct Pow {
   static TENON_INLINE bool Inside(float x, float y) {
-    return (x > 0) & (x <= std::numeric_limits<float>::max()) & (std::fabs(y) <= std::numeric_limits<float>::max());
+    constexpr float most = std::numeric_limits<float>::max();
+    return (int{x > 0} & int{x <= most} & int{std::fabs(y) <= most}) != 0;  // no jumps: the test is vectorised
   }
   static TENON_INLINE float Do(float x, float y) { return static_cast<float>(Exp::Do(double{y} * Log::Do(double{x}))); }
   static float Outside(float x, float y) { return std::pow(x, y); }
@@ -325,7 +327,7 @@ struct Acos {
 struct Atan2 {
   static TENON_INLINE bool Inside(float y, float x) {
     constexpr float most = std::numeric_limits<float>::max();
-    return (std::fabs(y) <= most) & (std::fabs(x) <= most) & ((y != 0) | (x != 0));
+    return (int{std::fabs(y) <= most} & int{std::fabs(x) <= most} & (int{y != 0} | int{x != 0})) != 0;
   }
   static TENON_INLINE float Do(float y, float x) {
     const double first = AtanOf(std::fabs(double{y}) / std::fabs(double{x}));

@@ -16,18 +16,10 @@ namespace tenon_cpu {
 namespace HWY_NAMESPACE {
 namespace {
 
-struct Plus {
-  template <class C>
-  static TENON_INLINE void Do(C& a, const C& b) { a = a + b; }
-};
-struct Times {
-  template <class C>
-  static TENON_INLINE void Do(C& a, const C& b) { a = a * b; }
-};
-
 // Sum or product in 64 lanes; they are folded as a tree.
-template <class Op, class T>
-TENON_INLINE double FoldFloats(const T* x, int64_t n, double neutral) {
+template <bool kProduct, class T>
+TENON_INLINE double FoldFloats(const T* x, int64_t n) {
+  constexpr double neutral = kProduct ? 1 : 0;
   Lanes<double> acc[8];
   for (auto& a : acc) a = Lanes<double>{} + neutral;
   int64_t i = 0;
@@ -35,22 +27,22 @@ TENON_INLINE double FoldFloats(const T* x, int64_t n, double neutral) {
     for (int k = 0; k < 8; ++k) {
       Lanes<double> v;
       Load<double>(v, x + i + kLanes * k);
-      Op::Do(acc[k], v);
+      acc[k] = kProduct ? acc[k] * v : acc[k] + v;
     }
   }
   for (; i + kLanes <= n; i += kLanes) {
     Lanes<double> v;
     Load<double>(v, x + i);
-    Op::Do(acc[i / kLanes % 8], v);
+    acc[i / kLanes % 8] = kProduct ? acc[i / kLanes % 8] * v : acc[i / kLanes % 8] + v;
   }
   for (int width = 4; width > 0; width /= 2) {
-    for (int k = 0; k < width; ++k) Op::Do(acc[k], acc[k + width]);
+    for (int k = 0; k < width; ++k) acc[k] = kProduct ? acc[k] * acc[k + width] : acc[k] + acc[k + width];
   }
   double lane[kLanes];
   std::memcpy(lane, &acc[0], sizeof lane);
-  for (int64_t j = 0; i < n; ++i, ++j) Op::Do(lane[j], static_cast<double>(x[i]));
+  for (int64_t j = 0; i < n; ++i, ++j) lane[j] = kProduct ? lane[j] * static_cast<double>(x[i]) : lane[j] + static_cast<double>(x[i]);
   for (int width = 4; width > 0; width /= 2) {
-    for (int k = 0; k < width; ++k) Op::Do(lane[k], lane[k + width]);
+    for (int k = 0; k < width; ++k) lane[k] = kProduct ? lane[k] * lane[k + width] : lane[k] + lane[k + width];
   }
   return lane[0];
 }
@@ -67,7 +59,7 @@ template <class T>
 void SumRow(Slot* state, const void* x, const Keys&, int64_t n) {
   const T* v = static_cast<const T*>(x);
   if constexpr (kFloat<T>) {
-    AddCompensated(state[0].f, state[1].f, FoldFloats<Plus>(v, n, 0.0));
+    AddCompensated(state[0].f, state[1].f, FoldFloats<false>(v, n));
   } else {
     uint64_t sum = 0;
     for (int64_t i = 0; i < n; ++i) sum += static_cast<uint64_t>(static_cast<Wide<T>>(v[i]));
@@ -120,7 +112,7 @@ template <class T>
 void ProductRow(Slot* state, const void* x, const Keys&, int64_t n) {
   const T* v = static_cast<const T*>(x);
   if constexpr (kFloat<T>) {
-    state[0].f *= FoldFloats<Times>(v, n, 1.0);
+    state[0].f *= FoldFloats<true>(v, n);
   } else {
     uint64_t product = 1;
     for (int64_t i = 0; i < n; ++i) product *= static_cast<uint64_t>(static_cast<Wide<T>>(v[i]));
@@ -221,7 +213,7 @@ void MomentsRow(Slot* state, const void* x, const Keys&, int64_t n) {
   const T* v = static_cast<const T*>(x);
   Slot block[kSlots];
   block[0].f = static_cast<double>(n);
-  block[1].f = FoldFloats<Plus>(v, n, 0.0) / static_cast<double>(n);
+  block[1].f = FoldFloats<false>(v, n) / static_cast<double>(n);
   const double mean = block[1].f;
   Lanes<double> acc[4] = {};
   int64_t i = 0;

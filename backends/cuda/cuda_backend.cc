@@ -1,5 +1,5 @@
-// NVIDIA GPUs as Tenon devices, over the driver API. Nothing of CUDA is linked: where there is no driver,
-// the plug-in loads and says so.
+// NVIDIA GPUs as Tenon devices, over the driver API. Nothing of CUDA is linked: where there is no
+// driver, the plug-in loads and says so.
 //
 //   file        what it holds
 //   driver      the driver's functions, opened at run time
@@ -12,11 +12,11 @@
 
 #include "backends/cuda/device.h"
 #include "backends/cuda/driver.h"
-#include "tenon/backends/cuda/host.h"
 #include "backends/cuda/kernel.h"
 #include "backends/cuda/memory.h"
 #include "backends/cuda/stream.h"
 #include "tenon/abi/tenon_plugin.hpp"
+#include "tenon/backends/cuda/host.h"
 
 namespace tenon_cuda {
 
@@ -37,7 +37,8 @@ const Driver& DriverWithDevice(uint32_t index) {
   const Driver& driver = GetDriver();
   if (index >= static_cast<uint32_t>(driver.devices())) {
     throw Failure(TENON_INVALID_ARGUMENT,
-                  "cuda: device " + std::to_string(index) + " of " + std::to_string(driver.devices()) +
+                  "cuda: device " + std::to_string(index) + " of " +
+                      std::to_string(driver.devices()) +
                       (driver.ready() ? "" : " (" + driver.problem() + ")"));
   }
   return driver;
@@ -75,7 +76,8 @@ TenonStatus DeviceProps(uint32_t index, TenonDeviceProps* props, TenonError* err
       own.storage_dtypes |= TENON_DTYPE_BIT(dtype);
       if (dtype <= TENON_F64) own.compute_dtypes |= TENON_DTYPE_BIT(dtype);
     }
-    for (uint32_t op = 1; op < TENON_OPCODE_COUNT; ++op) own.opcodes[op / 64] |= uint64_t{1} << (op % 64);
+    for (uint32_t op = 1; op < TENON_OPCODE_COUNT; ++op)
+      own.opcodes[op / 64] |= uint64_t{1} << (op % 64);
     own.dlpack_type = 2;  // kDLCUDA
     own.dlpack_id = index;
     // As nvidia-smi writes it.
@@ -91,26 +93,59 @@ TenonStatus DeviceProps(uint32_t index, TenonDeviceProps* props, TenonError* err
 
 TenonStatus DeviceOpen(uint32_t index, TenonDevice* handle, TenonError* error) noexcept {
   return tenon::plugin::guard(error, [&] {
-    *handle = tenon::plugin::to_handle(new Device(DriverWithDevice(index), static_cast<int>(index)));
+    *handle =
+        tenon::plugin::to_handle(new Device(DriverWithDevice(index), static_cast<int>(index)));
   });
 }
 
 void DeviceClose(TenonDevice handle) noexcept { delete tenon::plugin::from_handle<Device>(handle); }
 
-constexpr TenonCoreOps kCore = {sizeof(TenonCoreOps), 0,        DeviceCount, DeviceProps,  DeviceOpen,
-                                DeviceClose,          MemAlloc, MemFree,     CopyH2D,      CopyD2H,
-                                CopyD2D,              KernelCreate, KernelDestroy, KernelLaunch};
-constexpr TenonStreamOps kStreams = {sizeof(TenonStreamOps), 0,           StreamCreate, StreamDestroy,
-                                     StreamSync,             StreamQuery, EventCreate,  EventDestroy,
-                                     EventRecord,            EventWait,   EventSync,    EventQuery};
+constexpr TenonCoreOps kCore = {sizeof(TenonCoreOps),
+                                0,
+                                DeviceCount,
+                                DeviceProps,
+                                DeviceOpen,
+                                DeviceClose,
+                                MemAlloc,
+                                MemFree,
+                                CopyH2D,
+                                CopyD2H,
+                                CopyD2D,
+                                KernelCreate,
+                                KernelDestroy,
+                                KernelLaunch};
+constexpr TenonStreamOps kStreams = {sizeof(TenonStreamOps),
+                                     0,
+                                     StreamCreate,
+                                     StreamDestroy,
+                                     StreamSync,
+                                     StreamQuery,
+                                     EventCreate,
+                                     EventDestroy,
+                                     EventRecord,
+                                     EventWait,
+                                     EventSync,
+                                     EventQuery};
 constexpr TenonMemOps kMemory = {sizeof(TenonMemOps), 0, MemInfo};
-constexpr TenonBackend kBackend = {sizeof(TenonBackend), TENON_ABI_MAJOR, TENON_ABI_MINOR, 0, "cuda",
-                                   "NVIDIA", "0.1", &kCore, &kStreams, &kMemory, nullptr, nullptr, nullptr};
+constexpr TenonBackend kBackend = {sizeof(TenonBackend),
+                                   TENON_ABI_MAJOR,
+                                   TENON_ABI_MINOR,
+                                   0,
+                                   "cuda",
+                                   "NVIDIA",
+                                   "0.1",
+                                   &kCore,
+                                   &kStreams,
+                                   &kMemory,
+                                   nullptr,
+                                   nullptr,
+                                   nullptr};
 
 }  // namespace
 }  // namespace tenon_cuda
 
-extern "C" TENON_EXPORT TenonStatus TENON_BACKEND_ENTRY(const TenonHost* host, const TenonBackend** out,
+extern "C" TENON_EXPORT TenonStatus TENON_BACKEND_ENTRY(const TenonHost* host,
+                                                        const TenonBackend** out,
                                                         TenonError* error) {
   const TenonStatus status = tenon_keep_host(&tenon_cuda::host, host, "cuda", error);
   if (status == TENON_OK) *out = &tenon_cuda::kBackend;

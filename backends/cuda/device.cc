@@ -72,8 +72,9 @@ Device::Device(const Driver& driver, int index) : driver_(driver) {
         "cuDeviceGetAttribute");
   Check(driver.cuDeviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle_),
         "cuDeviceGetAttribute");
-  Check(driver.cuDeviceGetAttribute(&processors_, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, handle_),
-        "cuDeviceGetAttribute");
+  Check(
+      driver.cuDeviceGetAttribute(&processors_, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, handle_),
+      "cuDeviceGetAttribute");
   capability_ = 10 * major + minor;
   Check(driver.cuDevicePrimaryCtxRetain(&context_, handle_), "cuDevicePrimaryCtxRetain");
   try {

@@ -1,5 +1,5 @@
-// Device: an opened GPU, its primary context (shared with every other CUDA user of the process), and
-// what became of it.
+// Device: an opened GPU, its primary context (shared with every other CUDA user of the process),
+// and what became of it.
 #ifndef TENON_BACKENDS_CUDA_DEVICE_H_
 #define TENON_BACKENDS_CUDA_DEVICE_H_
 
@@ -14,7 +14,8 @@ namespace tenon_cuda {
 
 struct Stream {
   CUstream handle = nullptr;
-  // Kernels launched, for the message when the device is lost; core names one stream in one call at a time.
+  // Kernels launched, for the message when the device is lost; core names one stream in one call at
+  // a time.
   std::string last_kernel;
 };
 
@@ -35,8 +36,8 @@ class Device {
     return handle == 0 ? default_stream_ : *tenon::plugin::from_handle<Stream>(handle);
   }
 
-  // A result other than CUDA_SUCCESS becomes a Failure; one that leaves the context unusable, as every
-  // fault of a kernel does, makes the device lost. `stream` names the suspect.
+  // A result other than CUDA_SUCCESS becomes a Failure; one that leaves the context unusable, as
+  // every fault of a kernel does, makes the device lost. `stream` names the suspect.
   void Check(CUresult result, const char* what, const Stream* stream = nullptr);
 
   bool lost() const { return lost_.load(std::memory_order_acquire); }
@@ -72,7 +73,8 @@ class Current {
   bool entered_ = false;
 };
 
-// The skeleton of every call on a device: `body` runs in its context and what it throws becomes a status.
+// The skeleton of every call on a device: `body` runs in its context and what it throws becomes a
+// status.
 template <class Body>
 TenonStatus on_device(TenonDevice handle, TenonError* error, Body&& body) noexcept {
   return tenon::plugin::guard(error, [&] {

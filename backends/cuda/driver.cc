@@ -39,18 +39,19 @@ void Driver::Open(const char* path) {
     return;
   }
   if (version_ < kOldestDriver) {
-    problem_ = "the NVIDIA driver is too old: it serves CUDA " + Release(version_) + ", needed is " +
-               Release(kOldestDriver) + " or newer";
+    problem_ = "the NVIDIA driver is too old: it serves CUDA " + Release(version_) +
+               ", needed is " + Release(kOldestDriver) + " or newer";
     return;
   }
   const char* missing = nullptr;
-#define TENON_CUDA_LOAD(function)                                              \
+#define TENON_CUDA_LOAD(function)                                             \
   function = reinterpret_cast<decltype(function)>(dlsym(library, #function)); \
   if (function == nullptr) missing = #function;
   TENON_CUDA_DRIVER_FUNCTIONS(TENON_CUDA_LOAD)
 #undef TENON_CUDA_LOAD
   if (missing != nullptr) {
-    problem_ = std::string(path) + " (CUDA " + Release(version_) + ") lacks the function " + missing;
+    problem_ =
+        std::string(path) + " (CUDA " + Release(version_) + ") lacks the function " + missing;
     return;
   }
   CUresult result = cuInit(0);
@@ -61,8 +62,8 @@ void Driver::Open(const char* path) {
                "), but it finds no device; is CUDA_VISIBLE_DEVICES set?";
   } else if (result != CUDA_SUCCESS) {
     devices_ = 0;
-    problem_ = "an NVIDIA driver is present (CUDA " + Release(version_) + "), but does not start: " +
-               Describe(result);
+    problem_ = "an NVIDIA driver is present (CUDA " + Release(version_) +
+               "), but does not start: " + Describe(result);
   }
 }
 

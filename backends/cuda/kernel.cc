@@ -9,12 +9,12 @@
 #include <string_view>
 
 #include "backends/cuda/device.h"
-#include "tenon/backends/cuda/host.h"
-#include "tenon/backends/cuda/nvrtc.h"
 #include "tenon/abi/tenon_kit_interpreter.h"
 #include "tenon/backends/codegen/emit.h"
 #include "tenon/backends/codegen/launch_words.h"
 #include "tenon/backends/codegen/prelude.h"
+#include "tenon/backends/cuda/host.h"
+#include "tenon/backends/cuda/nvrtc.h"
 
 namespace tenon_cuda {
 namespace {
@@ -71,8 +71,10 @@ std::unique_ptr<Kernel> Create(Device& device, const TenonKernelDesc& desc) {
   kernel->source = tenon_codegen::EmitKernel(desc, kernel->name);
   const KernelSource& source = kernel->source;
   if (source.operand_dtypes.size() > kMaxOperands || source.n_scalars > kMaxScalars ||
-      desc.program->n_instr > kMaxInstrs || (source.reduces && desc.epilogue->n_instr > kMaxInstrs)) {
-    throw Failure(TENON_UNSUPPORTED, "cuda: a program of " + std::to_string(source.operand_dtypes.size()) +
+      desc.program->n_instr > kMaxInstrs ||
+      (source.reduces && desc.epilogue->n_instr > kMaxInstrs)) {
+    throw Failure(TENON_UNSUPPORTED, "cuda: a program of " +
+                                         std::to_string(source.operand_dtypes.size()) +
                                          " operands, " + std::to_string(source.n_scalars) +
                                          " scalars is too large for one kernel");
   }
@@ -109,8 +111,8 @@ void Launch(Device& device, Stream& stream, const Kernel& kernel, const TenonLau
   const unsigned threads = grouped ? unsigned{tenon_codegen::kGroupSize} : kMapThreads;
   // Kernels stride over what the grid does not cover; the count of blocks never changes a result.
   const int64_t wanted = grouped ? packed.outer : (packed.outer + kMapThreads - 1) / kMapThreads;
-  const auto blocks =
-      static_cast<unsigned>(std::min<int64_t>(wanted, int64_t{32} * std::max(device.processors(), 1)));
+  const auto blocks = static_cast<unsigned>(
+      std::min<int64_t>(wanted, int64_t{32} * std::max(device.processors(), 1)));
 
   CUdeviceptr addresses[kMaxOperands];
   void* arguments[kMaxOperands + 1];
@@ -119,8 +121,8 @@ void Launch(Device& device, Stream& stream, const Kernel& kernel, const TenonLau
     arguments[k] = &addresses[k];
   }
   arguments[launch.n_operands] = packed.words.data();  // copied by the driver before it returns
-  device.Check(device.driver().cuLaunchKernel(simple ? kernel.simple : kernel.general, blocks, 1, 1, threads,
-                                              1, 1, 0, stream.handle, arguments, nullptr),
+  device.Check(device.driver().cuLaunchKernel(simple ? kernel.simple : kernel.general, blocks, 1, 1,
+                                              threads, 1, 1, 0, stream.handle, arguments, nullptr),
                kernel.name.c_str(), &stream);
   stream.last_kernel = kernel.name;
 }

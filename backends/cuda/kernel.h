@@ -11,7 +11,8 @@ inline constexpr uint32_t kMaxOperands = 32, kMaxScalars = 32, kMaxInstrs = 512;
 
 TenonStatus KernelCreate(TenonDevice, const TenonKernelDesc*, TenonKernel*, TenonError*) noexcept;
 void KernelDestroy(TenonDevice, TenonKernel) noexcept;
-TenonStatus KernelLaunch(TenonDevice, TenonStream, TenonKernel, const TenonLaunch*, TenonError*) noexcept;
+TenonStatus KernelLaunch(TenonDevice, TenonStream, TenonKernel, const TenonLaunch*,
+                         TenonError*) noexcept;
 
 }  // namespace tenon_cuda
 

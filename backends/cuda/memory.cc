@@ -6,7 +6,8 @@ namespace tenon_cuda {
 
 using tenon::plugin::Failure;
 
-TenonStatus MemAlloc(TenonDevice handle, uint64_t bytes, TenonBuffer* buffer, TenonError* error) noexcept {
+TenonStatus MemAlloc(TenonDevice handle, uint64_t bytes, TenonBuffer* buffer,
+                     TenonError* error) noexcept {
   return on_device(handle, error, [&](Device& device) {
     if (bytes == 0) throw Failure(TENON_INVALID_ARGUMENT, "cuda: an allocation of 0 bytes");
     CUdeviceptr address = 0;
@@ -15,8 +16,8 @@ TenonStatus MemAlloc(TenonDevice handle, uint64_t bytes, TenonBuffer* buffer, Te
       size_t free_bytes = 0, total = 0;
       device.driver().cuMemGetInfo_v2(&free_bytes, &total);
       throw Failure(TENON_OUT_OF_MEMORY, "cuda: no " + std::to_string(bytes) + " bytes, " +
-                                             std::to_string(free_bytes) + " of " + std::to_string(total) +
-                                             " are free");
+                                             std::to_string(free_bytes) + " of " +
+                                             std::to_string(total) + " are free");
     }
     device.Check(result, "cuMemAlloc");
     *buffer = static_cast<TenonBuffer>(address);
@@ -40,8 +41,9 @@ TenonStatus MemInfo(TenonDevice handle, uint64_t* free_bytes, uint64_t* total_by
   });
 }
 
-TenonStatus CopyH2D(TenonDevice handle, TenonStream stream_handle, TenonBuffer dst, uint64_t dst_offset,
-                    const void* src, uint64_t bytes, TenonError* error) noexcept {
+TenonStatus CopyH2D(TenonDevice handle, TenonStream stream_handle, TenonBuffer dst,
+                    uint64_t dst_offset, const void* src, uint64_t bytes,
+                    TenonError* error) noexcept {
   return on_device(handle, error, [&](Device& device) {
     if (bytes == 0) return;
     const Stream& stream = device.stream(stream_handle);
@@ -60,14 +62,15 @@ TenonStatus CopyD2H(TenonDevice handle, TenonStream stream_handle, void* dst, Te
   });
 }
 
-TenonStatus CopyD2D(TenonDevice handle, TenonStream stream_handle, TenonBuffer dst, uint64_t dst_offset,
-                    TenonBuffer src, uint64_t src_offset, uint64_t bytes, TenonError* error) noexcept {
+TenonStatus CopyD2D(TenonDevice handle, TenonStream stream_handle, TenonBuffer dst,
+                    uint64_t dst_offset, TenonBuffer src, uint64_t src_offset, uint64_t bytes,
+                    TenonError* error) noexcept {
   return on_device(handle, error, [&](Device& device) {
     if (bytes == 0) return;
     const Stream& stream = device.stream(stream_handle);
-    device.Check(
-        device.driver().cuMemcpyDtoDAsync_v2(dst + dst_offset, src + src_offset, bytes, stream.handle),
-        "copy on the device", &stream);
+    device.Check(device.driver().cuMemcpyDtoDAsync_v2(dst + dst_offset, src + src_offset, bytes,
+                                                      stream.handle),
+                 "copy on the device", &stream);
   });
 }
 

@@ -48,7 +48,7 @@ bool Nvrtc::Open(const std::string& path, int newest_major) {
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return refuse("not found");
   const char* missing = nullptr;
-#define TENON_CUDA_LOAD(function)                                              \
+#define TENON_CUDA_LOAD(function)                                             \
   function = reinterpret_cast<decltype(function)>(dlsym(library, #function)); \
   if (function == nullptr) missing = #function;
   TENON_CUDA_NVRTC_FUNCTIONS(TENON_CUDA_LOAD)
@@ -70,7 +70,8 @@ bool Nvrtc::Open(const std::string& path, int newest_major) {
   return true;
 }
 
-CompiledCode Nvrtc::Compile(const std::string& source, const std::string& name, int capability) const {
+CompiledCode Nvrtc::Compile(const std::string& source, const std::string& name,
+                            int capability) const {
   CompiledCode code;
   int best = 0;
   for (const int c : capabilities_) {
@@ -83,8 +84,8 @@ CompiledCode Nvrtc::Compile(const std::string& source, const std::string& name, 
   }
   // Machine code runs on later devices of its major number; beyond that the driver compiles PTX.
   const bool machine_code = best / 10 == capability / 10;
-  const std::string target =
-      std::string("--gpu-architecture=") + (machine_code ? "sm_" : "compute_") + std::to_string(best);
+  const std::string target = std::string("--gpu-architecture=") +
+                             (machine_code ? "sm_" : "compute_") + std::to_string(best);
   const char* const options[] = {target.c_str(), "--fmad=false", "--std=c++17", "-w"};
 
   nvrtcProgram program = nullptr;
@@ -103,7 +104,8 @@ CompiledCode Nvrtc::Compile(const std::string& source, const std::string& name, 
   if (result != NVRTC_SUCCESS) {
     code.image.clear();
     code.problem = name + ": " + nvrtcGetErrorString(result);
-    if (program != nullptr && nvrtcGetProgramLogSize(program, &bytes) == NVRTC_SUCCESS && bytes > 1) {
+    if (program != nullptr && nvrtcGetProgramLogSize(program, &bytes) == NVRTC_SUCCESS &&
+        bytes > 1) {
       std::string log(bytes, '\0');
       if (nvrtcGetProgramLog(program, log.data()) == NVRTC_SUCCESS) {
         log.resize(bytes - 1);  // its NUL

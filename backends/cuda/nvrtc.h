@@ -32,7 +32,7 @@
 namespace tenon_cuda {
 
 struct CompiledCode {
-  std::string image;    // for cuModuleLoadData: a cubin, or PTX for a device newer than the compiler
+  std::string image;  // for cuModuleLoadData: a cubin, or PTX for a device newer than the compiler
   std::string problem;  // not empty: it failed
 };
 

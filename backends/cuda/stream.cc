@@ -16,11 +16,13 @@ CUevent event_of(TenonEvent handle) { return from_handle<CUevent_st>(handle); }
 
 }  // namespace
 
-TenonStatus StreamCreate(TenonDevice handle, int32_t priority, TenonStream* made, TenonError* error) noexcept {
+TenonStatus StreamCreate(TenonDevice handle, int32_t priority, TenonStream* made,
+                         TenonError* error) noexcept {
   return on_device(handle, error, [&](Device& device) {
     auto stream = std::make_unique<Stream>();
     // The driver clamps the priority to what the device knows.
-    device.Check(device.driver().cuStreamCreateWithPriority(&stream->handle, CU_STREAM_NON_BLOCKING, priority),
+    device.Check(device.driver().cuStreamCreateWithPriority(&stream->handle, CU_STREAM_NON_BLOCKING,
+                                                            priority),
                  "cuStreamCreateWithPriority");
     *made = to_handle(stream.release());
   });
@@ -69,7 +71,8 @@ TenonStatus EventRecord(TenonDevice handle, TenonStream stream_handle, TenonEven
                         TenonError* error) noexcept {
   return on_device(handle, error, [&](Device& device) {
     const Stream& stream = device.stream(stream_handle);
-    device.Check(device.driver().cuEventRecord(event_of(event), stream.handle), "cuEventRecord", &stream);
+    device.Check(device.driver().cuEventRecord(event_of(event), stream.handle), "cuEventRecord",
+                 &stream);
   });
 }
 
@@ -77,8 +80,8 @@ TenonStatus EventWait(TenonDevice handle, TenonStream stream_handle, TenonEvent 
                       TenonError* error) noexcept {
   return on_device(handle, error, [&](Device& device) {
     const Stream& stream = device.stream(stream_handle);
-    device.Check(device.driver().cuStreamWaitEvent(stream.handle, event_of(event), 0), "cuStreamWaitEvent",
-                 &stream);
+    device.Check(device.driver().cuStreamWaitEvent(stream.handle, event_of(event), 0),
+                 "cuStreamWaitEvent", &stream);
   });
 }
 

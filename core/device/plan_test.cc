@@ -26,12 +26,14 @@ using Small = testing::Fake<2>;   // 8 operands, 32 instructions, 4 scalars
 using Single = testing::Fake<3>;  // programs of up to four instructions only
 using Store = testing::Fake<4>;   // no compute
 using Masked = testing::Fake<5>;  // see TENON_MASK below
+using Bare = testing::Fake<6>;    // has no optional opcode and says so
+using Liar = testing::Fake<7>;    // has none and says that it has
 
 }  // namespace
 
 std::span<const TenonEntryFn> builtin_backends() {
-  static const TenonEntryFn entries[] = {Host::entry,   Full::entry,  Small::entry,
-                                         Single::entry, Store::entry, Masked::entry};
+  static const TenonEntryFn entries[] = {Host::entry,  Full::entry,   Small::entry, Single::entry,
+                                         Store::entry, Masked::entry, Bare::entry,  Liar::entry};
   Host::settings().name = "cpu";
   Host::settings().host_addressable = true;
   Host::settings().typed = true;
@@ -50,6 +52,18 @@ std::span<const TenonEntryFn> builtin_backends() {
   Store::settings().name = "store";
   Store::settings().asynchronous = true;
   Store::settings().compute = false;
+  const auto refuse_optional = [](const TenonKernelDesc& d) {
+    for (uint32_t i = 0; i < d.program->n_instr; ++i) {
+      if (!map::opcode_required(d.program->instr[i].op)) return true;
+    }
+    return false;
+  };
+  Bare::settings().name = "bare";
+  Bare::settings().refuse = refuse_optional;
+  Bare::settings().opcodes[0] = Bare::settings().opcodes[1] =
+      0;  // those of required ones are implied
+  Liar::settings().name = "liar";
+  Liar::settings().refuse = refuse_optional;
   Masked::settings().name = "masked";
   Masked::settings().typed = true;
   return entries;
@@ -214,6 +228,40 @@ TEST(Plan, EveryWayGivesTheSameValues) {
   EXPECT_GT(plan_for(Device("single").state(), k).steps->parts.size(), 20u);
   EXPECT_EQ(count_of(Device("small"), "long_chain"), 0u);
   EXPECT_EQ(count_of(Device("store"), "long_chain"), 1u);
+}
+
+TEST(Plan, OptionalOpcodesAreRewrittenAlsoWhenTheBitsLie) {
+  Builder b;
+  const Value x = b.input(DType::float32), y = b.input(DType::float32);
+  const Value grown = b.emit(TENON_OP_EXPM1, DType::float32, x);
+  Kernel elementwise, sum;
+  elementwise.name = "expm1_plus";
+  elementwise.program = b.finish({b.emit(TENON_OP_ADD, DType::float32, grown, y)});
+  sum.name = "sum_of_expm1";
+  sum.program = elementwise.program;
+  TenonReducer r{};
+  r.kind = TENON_SUM;
+  r.acc_dtype = TENON_F32;
+  r.value = static_cast<uint16_t>(sum.program.outputs[0]);
+  sum.program.outputs.clear();
+  sum.reducers = {r};
+  Builder e;
+  sum.epilogue = e.finish({e.input(DType::float32)});
+  for (const char* name : {"cpu", "bare", "liar"}) {
+    const Device d(name);
+    Floats v(d, 6, -2), w(d, 6, 1), out(d, 6, 0), total(d, 1, 0);
+    launch(d, elementwise, {v.operand(0, {1}), w.operand(0, {1}), out.operand(0, {1})}, {6});
+    launch(d, sum, {v.operand(0, {1}), w.operand(0, {1}), total.operand(0, {0})}, {6}, {}, 0, 1);
+    const std::vector<float> got = out.now();
+    double all = 0;
+    for (size_t i = 0; i < 6; ++i) {
+      const double expected = std::expm1(double{v.host[i]}) + w.host[i];
+      EXPECT_NEAR(got[i], expected, 4e-6 * std::abs(expected)) << name << " " << i;
+      all += expected;
+    }
+    EXPECT_NEAR(total.now()[0], all, 4e-6 * all) << name;
+    EXPECT_EQ(count_of(d, "expm1_plus") + count_of(d, "sum_of_expm1"), 0u) << name;
+  }
 }
 
 TEST(Plan, PartsKeepScalarsIndicesAndAliases) {

@@ -1,5 +1,5 @@
-/* A libcuda for tests: the functions that the plug-in asks for, on host memory, synchronously. A launch computes
- * nothing. */
+/* A libcuda for tests: the functions that the plug-in asks for, on host memory, synchronously. A
+ * launch computes nothing. */
 #include "tests/cuda/fake_driver.h"
 
 #include <cuda.h>
@@ -47,7 +47,8 @@ API cuGetErrorName(CUresult error, const char** text) {
   return CUDA_SUCCESS;
 }
 API cuGetErrorString(CUresult error, const char** text) {
-  *text = error == CUDA_ERROR_ILLEGAL_ADDRESS ? "an illegal memory access was encountered" : "something else";
+  *text = error == CUDA_ERROR_ILLEGAL_ADDRESS ? "an illegal memory access was encountered"
+                                              : "something else";
   return CUDA_SUCCESS;
 }
 API cuDeviceGetCount(int* count) {
@@ -181,7 +182,8 @@ API cuEventQuery(CUevent handle) {
   return query();
 }
 API cuModuleLoadData(CUmodule* handle, const void* image) {
-  return memcmp(image, "\177ELF", 4) != 0 ? CUDA_ERROR_INVALID_IMAGE : made(handle, &module, &fake.live_modules);
+  return memcmp(image, "\177ELF", 4) != 0 ? CUDA_ERROR_INVALID_IMAGE
+                                          : made(handle, &module, &fake.live_modules);
 }
 API cuModuleUnload(CUmodule handle) {
   (void)handle;
@@ -192,16 +194,19 @@ API cuModuleGetFunction(CUfunction* handle, CUmodule from, const char* name) {
   *handle = (CUfunction)&function;
   return in_context();
 }
-API cuLaunchKernel(CUfunction launched, unsigned int blocks, unsigned int blocks_y, unsigned int blocks_z,
-                   unsigned int threads, unsigned int threads_y, unsigned int threads_z, unsigned int shared,
-                   CUstream on, void** arguments, void** extra) {
+API cuLaunchKernel(CUfunction launched, unsigned int blocks, unsigned int blocks_y,
+                   unsigned int blocks_z, unsigned int threads, unsigned int threads_y,
+                   unsigned int threads_z, unsigned int shared, CUstream on, void** arguments,
+                   void** extra) {
   const CUresult result = in_context();
-  (void)launched, (void)blocks_y, (void)blocks_z, (void)threads_y, (void)threads_z, (void)shared, (void)on;
+  (void)launched, (void)blocks_y, (void)blocks_z, (void)threads_y, (void)threads_z, (void)shared,
+      (void)on;
   (void)arguments, (void)extra;
   if (result != CUDA_SUCCESS) return result;
   ++fake.launches;
   fake.last_blocks = blocks;
   fake.last_threads = threads;
-  if (fake.fault_at_launch > 0 && --fake.fault_at_launch == 0) faulted = 1; /* late: this call still says yes */
+  if (fake.fault_at_launch > 0 && --fake.fault_at_launch == 0)
+    faulted = 1; /* late: this call still says yes */
   return CUDA_SUCCESS;
 }

@@ -11,7 +11,8 @@ typedef struct FakeDriver {
   int init_result;     /* cuInit's */
   int devices;         /* cuDeviceGetCount's */
   int fail_alloc_at;   /* the n-th next cuMemAlloc finds no memory; 0: none */
-  int fault_at_launch; /* the n-th next launch makes every later call on the context fail with 700 */
+  int fault_at_launch; /* the n-th next launch makes every later call on the context fail with 700
+                        */
   int busy;            /* queries answer "not ready" */
   /* what happened */
   int live_allocations, live_streams, live_events, live_modules, live_contexts, launches;

@@ -3,21 +3,45 @@
 #ifndef TENON_TESTS_CUDA_HOST_PRELUDE_H_
 #define TENON_TESTS_CUDA_HOST_PRELUDE_H_
 
-#include <barrier>
 #include <cmath>
+#include <condition_variable>
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 
 #include "tenon/abi/tenon_half.h"
 #include "tenon/abi/tenon_kit_special.h"
 
 namespace host_kernels {
 
+// std::barrier spins, which costs seconds where there are fewer processors than work items.
+class Barrier {
+ public:
+  explicit Barrier(int count) : count_(count) {}
+  void Wait() {
+    std::unique_lock lock(mutex_);
+    const int round = round_;
+    if (++waiting_ == count_) {
+      waiting_ = 0;
+      ++round_;
+      all_.notify_all();
+    } else {
+      all_.wait(lock, [&] { return round_ != round; });
+    }
+  }
+
+ private:
+  const int count_;
+  int waiting_ = 0, round_ = 0;
+  std::mutex mutex_;
+  std::condition_variable all_;
+};
+
 // Where the calling thread stands in the launch.
 struct WorkItem {
   int64_t group = 0, groups = 1;
   int32_t local = 0, locals = 1;
-  std::barrier<>* barrier = nullptr;
+  Barrier* barrier = nullptr;
 };
 inline thread_local WorkItem work_item;
 
@@ -43,7 +67,7 @@ using f16 = uint16_t;
 #define GROUP_COUNT ((i64)work_item.groups)
 #define LOCAL_ID (work_item.local)
 #define LOCAL_SIZE (work_item.locals)
-#define BARRIER() work_item.barrier->arrive_and_wait()
+#define BARRIER() work_item.barrier->Wait()
 #define U64(x) x##ull
 
 DEVICE u32 bits_f32(f32 x) { return tenon_f32_bits(x); }
@@ -62,10 +86,10 @@ DEVICE f32 f16_to_f32(f16 h) { return tenon_f16_to_f32(h); }
 DEVICE f16 f32_to_f16(f32 x) { return tenon_f32_to_f16(x); }
 
 // The overloads for float too, without the headers' names for the rest of the world.
-using std::acos, std::acosh, std::asin, std::asinh, std::atan, std::atan2, std::atanh, std::ceil, std::copysign,
-    std::cos, std::cosh, std::erf, std::erfc, std::exp, std::exp2, std::expm1, std::fabs, std::floor, std::fma,
-    std::fmod, std::lgamma, std::log, std::log10, std::log1p, std::log2, std::pow, std::rint, std::sin, std::sinh,
-    std::sqrt, std::tan, std::tanh, std::trunc;
+using std::acos, std::acosh, std::asin, std::asinh, std::atan, std::atan2, std::atanh, std::ceil,
+    std::copysign, std::cos, std::cosh, std::erf, std::erfc, std::exp, std::exp2, std::expm1,
+    std::fabs, std::floor, std::fma, std::fmod, std::lgamma, std::log, std::log10, std::log1p,
+    std::log2, std::pow, std::rint, std::sin, std::sinh, std::sqrt, std::tan, std::tanh, std::trunc;
 DEVICE f64 erfinv(f64 x) { return tenon_erfinv(x); }
 DEVICE f32 erfinv(f32 x) { return static_cast<f32>(tenon_erfinv(static_cast<f64>(x))); }
 

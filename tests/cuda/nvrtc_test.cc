@@ -1,14 +1,15 @@
-// Every sample as CUDA C++, compiled by NVRTC to machine code for 8.0 or 9.0 (for both with TENON_TEST_ALL=1, which takes
-// minutes). That needs neither a driver nor a GPU; without NVRTC the test says so and is skipped.
+// Every sample as CUDA C++, compiled by NVRTC to machine code for 8.0 or 9.0 (for both with
+// TENON_TEST_ALL=1, which takes minutes). That needs neither a driver nor a GPU; without NVRTC the
+// test says so and is skipped.
 #include "tenon/backends/cuda/nvrtc.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 
-#include "tenon/backends/cuda/host.h"
 #include "tenon/backends/codegen/emit.h"
 #include "tenon/backends/codegen/prelude.h"
+#include "tenon/backends/cuda/host.h"
 #include "tests/abi/fake_host.h"
 #include "tests/cuda/samples.h"
 
@@ -26,7 +27,9 @@ class NvrtcTest : public testing::Test {
   FakeHost host_;
 };
 
-std::string Prelude() { return std::string(tenon_codegen::kCudaPrelude) + tenon_codegen::kCommonPrelude; }
+std::string Prelude() {
+  return std::string(tenon_codegen::kCudaPrelude) + tenon_codegen::kCommonPrelude;
+}
 
 TEST_F(NvrtcTest, AllSamplesCompile) {
   const tenon_cuda::Nvrtc& nvrtc = tenon_cuda::GetNvrtc(kAnyDriver);
@@ -42,8 +45,10 @@ TEST_F(NvrtcTest, AllSamplesCompile) {
       for (size_t i = begin; i < std::min(begin + kTogether, samples.size()); ++i) {
         text += tenon_codegen::EmitKernel(samples[i].text->desc, samples[i].name).text;
       }
-      const tenon_cuda::CompiledCode code = nvrtc.Compile(text, samples[begin].name + ".cu", capability);
-      ASSERT_EQ(code.problem, "") << "from sample " << samples[begin].name << " on, for " << capability;
+      const tenon_cuda::CompiledCode code =
+          nvrtc.Compile(text, samples[begin].name + ".cu", capability);
+      ASSERT_EQ(code.problem, "") << "from sample " << samples[begin].name << " on, for "
+                                  << capability;
       EXPECT_EQ(code.image.substr(1, 3), "ELF");
     }
   }
@@ -52,7 +57,8 @@ TEST_F(NvrtcTest, AllSamplesCompile) {
 TEST_F(NvrtcTest, ADeviceNewerThanTheCompilerGetsPtx) {
   const tenon_cuda::Nvrtc& nvrtc = tenon_cuda::GetNvrtc(kAnyDriver);
   if (!nvrtc.ready()) GTEST_SKIP() << nvrtc.problem();
-  const tenon_cuda::CompiledCode code = nvrtc.Compile("extern \"C\" __global__ void k(float* x) { *x = 1; }", "k.cu", 990);
+  const tenon_cuda::CompiledCode code =
+      nvrtc.Compile("extern \"C\" __global__ void k(float* x) { *x = 1; }", "k.cu", 990);
   EXPECT_EQ(code.problem, "");
   EXPECT_NE(code.image.find(".visible .entry k"), std::string::npos);
 }
@@ -61,15 +67,18 @@ TEST_F(NvrtcTest, ADeviceNewerThanTheCompilerGetsPtx) {
 TEST_F(NvrtcTest, FloatsStayFloatsAndAreNotContracted) {
   const tenon_cuda::Nvrtc& nvrtc = tenon_cuda::GetNvrtc(kAnyDriver);
   if (!nvrtc.ready()) GTEST_SKIP() << nvrtc.problem();
-  std::string text = Prelude() + "KERNEL k(f32* x, u16* h) {\n  x[0] = add_f32(mul_f32(x[0], x[1]), x[2]);\n";
-  for (const char* op : {"exp", "log", "tanh", "erf", "rsqrt", "exp2", "log1p", "lgamma", "erfinv", "floor", "rint", "sqrt"}) {
+  std::string text =
+      Prelude() + "KERNEL k(f32* x, u16* h) {\n  x[0] = add_f32(mul_f32(x[0], x[1]), x[2]);\n";
+  for (const char* op : {"exp", "log", "tanh", "erf", "rsqrt", "exp2", "log1p", "lgamma", "erfinv",
+                         "floor", "rint", "sqrt"}) {
     text += std::string("  x[3] = add_f32(x[3], ") + op + "_f32(x[1]));\n";
   }
   text += "  h[0] = mul_f16(h[0], h[1]);\n  h[2] = fma_bf16(h[0], h[1], h[2]);\n}\n";
   const tenon_cuda::CompiledCode code = nvrtc.Compile(text, "k.cu", 990);  // PTX
   ASSERT_EQ(code.problem, "");
   // (sin of a large number does go through f64, inside CUDA's own function.)
-  EXPECT_EQ(code.image.find(".f64"), std::string::npos) << code.image.substr(code.image.find(".f64") - 200, 400);
+  EXPECT_EQ(code.image.find(".f64"), std::string::npos)
+      << code.image.substr(code.image.find(".f64") - 200, 400);
   EXPECT_NE(code.image.find("mul.rn.f32"), std::string::npos) << "a product of its own";
 }
 
@@ -86,12 +95,14 @@ TEST_F(NvrtcTest, WhatIsMissingIsSaid) {
   const tenon_cuda::Nvrtc nowhere(kAnyDriver);
   EXPECT_FALSE(nowhere.ready());
   EXPECT_EQ(nowhere.problem(),
-            "no NVRTC (the compiler of the CUDA Toolkit, release 12 or 13), tried: /nowhere/libnvrtc.so.13: not found");
+            "no NVRTC (the compiler of the CUDA Toolkit, release 12 or 13), tried: "
+            "/nowhere/libnvrtc.so.13: not found");
   host_.options.clear();
   const tenon_cuda::Nvrtc old(11000);  // an old driver suits no compiler, found or not
   EXPECT_FALSE(old.ready());
   EXPECT_NE(old.problem().find("tried: libnvrtc.so.13: "), std::string::npos) << old.problem();
-  EXPECT_NE(old.problem().find("/usr/local/cuda/lib64/libnvrtc.so.12: "), std::string::npos) << old.problem();
+  EXPECT_NE(old.problem().find("/usr/local/cuda/lib64/libnvrtc.so.12: "), std::string::npos)
+      << old.problem();
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The CUDA plug-in without a GPU: without a driver, and with a fake one. Each test loads a copy of the plug-in of its
-// own, since the plug-in opens its driver once.
+// The CUDA plug-in without a GPU: without a driver, and with a fake one. Each test loads a copy of
+// the plug-in of its own, since the plug-in opens its driver once.
 //   plugin_test PLUGIN FAKE_DRIVER
 #include <dlfcn.h>
 #include <gtest/gtest.h>
@@ -39,7 +39,8 @@ class PluginTest : public testing::Test {
 
   void Load() {
     static int number = 0;
-    copy_ = fs::path(testing::TempDir()) / ("cuda_plugin_" + std::to_string(getpid()) + "_" + std::to_string(number++) + ".so");
+    copy_ = fs::path(testing::TempDir()) /
+            ("cuda_plugin_" + std::to_string(getpid()) + "_" + std::to_string(number++) + ".so");
     fs::copy_file(*plugin_path, copy_);
     void* const library = dlopen(copy_.c_str(), RTLD_NOW | RTLD_LOCAL);
     ASSERT_NE(library, nullptr) << dlerror();
@@ -72,7 +73,8 @@ class PluginTest : public testing::Test {
     TenonDevice device = 0;
     ErrorSlot refused;
     EXPECT_EQ(backend_->core->device_open(0, &device, &refused), TENON_INVALID_ARGUMENT);
-    EXPECT_NE(std::string(refused.message).find(error_.message), std::string::npos) << refused.message;
+    EXPECT_NE(std::string(refused.message).find(error_.message), std::string::npos)
+        << refused.message;
     return error_.message;
   }
 
@@ -90,7 +92,8 @@ TEST_F(PluginTest, WithoutADriverThereIsNoDeviceAndAReason) {
   host_.options["CUDA_DRIVER"] = "/nowhere/libcuda.so.1";
   ASSERT_NO_FATAL_FAILURE(Load());
   EXPECT_EQ(WhyNoDevice(),
-            "no NVIDIA driver: /nowhere/libcuda.so.1 could not be opened (/nowhere/libcuda.so.1: cannot open shared "
+            "no NVIDIA driver: /nowhere/libcuda.so.1 could not be opened (/nowhere/libcuda.so.1: "
+            "cannot open shared "
             "object file: No such file or directory)");
 }
 
@@ -99,26 +102,32 @@ TEST_F(PluginTest, LooksForTheSystemsDriver) {
   void* const real = dlopen("libcuda.so.1", RTLD_NOW);
   if (real != nullptr) GTEST_SKIP() << "this machine has a driver";
   ASSERT_NO_FATAL_FAILURE(Load());
-  EXPECT_EQ(WhyNoDevice().find("no NVIDIA driver: libcuda.so.1 could not be opened ("), 0u) << error_.message;
+  EXPECT_EQ(WhyNoDevice().find("no NVIDIA driver: libcuda.so.1 could not be opened ("), 0u)
+      << error_.message;
 }
 
 TEST_F(PluginTest, ADriverThatIsTooOld) {
   fake_->version = 11040;
   ASSERT_NO_FATAL_FAILURE(Load());
-  EXPECT_EQ(WhyNoDevice(), "the NVIDIA driver is too old: it serves CUDA 11.4, needed is 12.0 or newer");
+  EXPECT_EQ(WhyNoDevice(),
+            "the NVIDIA driver is too old: it serves CUDA 11.4, needed is 12.0 or newer");
 }
 
 TEST_F(PluginTest, ADriverWithoutDevices) {
   fake_->init_result = 100;  // CUDA_ERROR_NO_DEVICE
   fake_->devices = 0;
   ASSERT_NO_FATAL_FAILURE(Load());
-  EXPECT_EQ(WhyNoDevice().find("an NVIDIA driver is present (CUDA 13.0), but it finds no device"), 0u) << error_.message;
+  EXPECT_EQ(WhyNoDevice().find("an NVIDIA driver is present (CUDA 13.0), but it finds no device"),
+            0u)
+      << error_.message;
 }
 
 TEST_F(PluginTest, ADriverThatDoesNotStart) {
   fake_->init_result = 999;
   ASSERT_NO_FATAL_FAILURE(Load());
-  EXPECT_EQ(WhyNoDevice(), "an NVIDIA driver is present (CUDA 13.0), but does not start: CUDA_ERROR_FAKE: something else");
+  EXPECT_EQ(WhyNoDevice(),
+            "an NVIDIA driver is present (CUDA 13.0), but does not start: CUDA_ERROR_FAKE: "
+            "something else");
 }
 
 // ---- a device ----
@@ -206,7 +215,8 @@ class KernelTest : public PluginTest {
     const auto x = p.Input(TENON_F32);
     p.Output(p.Op(TENON_OP_ADD, TENON_F32, x, x));
     const KernelText text(p);
-    const TenonStatus status = backend_->core->kernel_create(device_, &text.desc, &kernel_, &error_);
+    const TenonStatus status =
+        backend_->core->kernel_create(device_, &text.desc, &kernel_, &error_);
     if (status == TENON_UNSUPPORTED) GTEST_SKIP() << error_.message;
     ASSERT_EQ(status, TENON_OK) << error_.message;
     ASSERT_EQ(backend_->core->mem_alloc(device_, 4096, &buffer_, &error_), TENON_OK);
@@ -247,7 +257,8 @@ TEST_F(KernelTest, WrongLaunchesAreRefused) {
   if (HasFatalFailure() || IsSkipped()) return;
   LaunchText launch({10});
   launch.Add(buffer_, TENON_F32);
-  EXPECT_EQ(backend_->core->kernel_launch(device_, 0, kernel_, &launch.launch, &error_), TENON_INVALID_ARGUMENT);
+  EXPECT_EQ(backend_->core->kernel_launch(device_, 0, kernel_, &launch.launch, &error_),
+            TENON_INVALID_ARGUMENT);
   EXPECT_EQ(fake_->launches, 0);
   Destroy();
 }
@@ -259,9 +270,12 @@ TEST_F(KernelTest, AFaultIsReportedLateWithTheKernelsNameAndTheDeviceStaysLost) 
   EXPECT_EQ(Launch(), TENON_OK) << "asynchronous";
   EXPECT_EQ(backend_->streams->stream_sync(device_, 0, &error_), TENON_DEVICE_LOST);
   const std::string message = error_.message;
-  EXPECT_NE(message.find("CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered"), std::string::npos) << message;
+  EXPECT_NE(message.find("CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered"),
+            std::string::npos)
+      << message;
   EXPECT_NE(message.find("latest kernel: map_"), std::string::npos) << message;
-  EXPECT_EQ(backend_->streams->stream_sync(device_, 0, &error_), TENON_DEVICE_LOST) << "not cleared by a report";
+  EXPECT_EQ(backend_->streams->stream_sync(device_, 0, &error_), TENON_DEVICE_LOST)
+      << "not cleared by a report";
   TenonBuffer none = 0;
   EXPECT_EQ(backend_->core->mem_alloc(device_, 64, &none, &error_), TENON_DEVICE_LOST);
   EXPECT_NE(std::string(error_.message).find(message), std::string::npos) << error_.message;
@@ -275,8 +289,11 @@ TEST_F(KernelTest, WithoutNvrtcProgramsAreUnsupportedAndTheReasonIsSaid) {
   ProgramBuilder p;
   p.Output(p.Input(TENON_F32));
   const KernelText text(p);
-  EXPECT_EQ(backend_->core->kernel_create(device_, &text.desc, &kernel_, &error_), TENON_UNSUPPORTED);
-  EXPECT_NE(std::string(error_.message).find("/nowhere/libnvrtc.so.13: not found"), std::string::npos) << error_.message;
+  EXPECT_EQ(backend_->core->kernel_create(device_, &text.desc, &kernel_, &error_),
+            TENON_UNSUPPORTED);
+  EXPECT_NE(std::string(error_.message).find("/nowhere/libnvrtc.so.13: not found"),
+            std::string::npos)
+      << error_.message;
   Close();
 }
 

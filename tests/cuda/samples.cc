@@ -44,7 +44,8 @@ uint16_t ResultDtype(uint32_t op, uint32_t dtype) {
   }
 }
 
-void Finish(std::vector<Sample>& samples, std::string name, std::unique_ptr<ProgramBuilder> program, bool exact) {
+void Finish(std::vector<Sample>& samples, std::string name, std::unique_ptr<ProgramBuilder> program,
+            bool exact) {
   Sample s;
   s.name = std::move(name);
   s.program = std::move(program);
@@ -61,7 +62,8 @@ void AddOpcodes(std::vector<Sample>& samples, uint16_t dtype, bool exact) {
   int part = 0;
   ProgramBuilder::Value a = 0, b = 0, c = 0, condition = 0;
   const auto flush = [&] {
-    if (p != nullptr && outputs != 0) Finish(samples, kind + std::to_string(part++), std::move(p), exact);
+    if (p != nullptr && outputs != 0)
+      Finish(samples, kind + std::to_string(part++), std::move(p), exact);
     p = nullptr;
   };
   const auto output = [&](auto make) {
@@ -78,7 +80,8 @@ void AddOpcodes(std::vector<Sample>& samples, uint16_t dtype, bool exact) {
     ++outputs;
   };
   for (uint16_t op = 1; op < TENON_OPCODE_COUNT; ++op) {
-    if (HasNoOperands(op) || !tenon_opcode_defined(op, dtype) || IsExact(op, dtype) != exact) continue;
+    if (HasNoOperands(op) || !tenon_opcode_defined(op, dtype) || IsExact(op, dtype) != exact)
+      continue;
     if (op == TENON_OP_SELECT) {
       output([&] { return p->Op(op, dtype, condition, a, b); });
     } else if (op == TENON_OP_CAST || op == TENON_OP_BITCAST) {
@@ -158,17 +161,21 @@ class RandomProgram {
 };
 
 // One reducer on one dtype, with a prologue, an epilogue, and the index.
-void AddReducer(std::vector<Sample>& samples, uint16_t kind, uint16_t dtype, uint16_t acc, const std::string& name) {
+void AddReducer(std::vector<Sample>& samples, uint16_t kind, uint16_t dtype, uint16_t acc,
+                const std::string& name) {
   Sample s;
   s.name = name + "_" + tenon_dtype_name(dtype) + "_" + tenon_dtype_name(acc);
   s.program = std::make_unique<ProgramBuilder>();
   s.epilogue = std::make_unique<ProgramBuilder>();
   const auto x = s.program->Input(dtype);
-  const auto value = dtype == TENON_BOOL ? s.program->Op(TENON_OP_NOT, dtype, x) : s.program->Op(TENON_OP_NEG, dtype, x);
+  const auto value = dtype == TENON_BOOL ? s.program->Op(TENON_OP_NOT, dtype, x)
+                                         : s.program->Op(TENON_OP_NEG, dtype, x);
   const auto key = s.program->Op(TENON_OP_INDEX, TENON_I64);
-  for (int i = 0; i < (kind == TENON_MOMENTS ? 3 : 1); ++i) s.epilogue->Output(s.epilogue->Input(acc));
+  for (int i = 0; i < (kind == TENON_MOMENTS ? 3 : 1); ++i)
+    s.epilogue->Output(s.epilogue->Input(acc));
   s.epilogue->Output(s.epilogue->Op(TENON_OP_INDEX, TENON_I64));
-  s.text = std::make_unique<KernelText>(*s.program, std::vector<TenonReducer>{{kind, acc, value, key, 0}}, *s.epilogue);
+  s.text = std::make_unique<KernelText>(
+      *s.program, std::vector<TenonReducer>{{kind, acc, value, key, 0}}, *s.epilogue);
   const bool chooses = kind >= TENON_MIN && kind <= TENON_ARGMAX;
   s.exact = chooses || !tenon_dtype_is_float(acc);
   s.specials = chooses;

@@ -13,8 +13,8 @@ struct Sample {
   std::string name;
   std::unique_ptr<ProgramBuilder> program, epilogue;  // `text` points into them
   std::unique_ptr<KernelText> text;
-  bool exact = true;       // the result is the same bits on every device
-  bool specials = true;    // infinities and NaNs among the inputs
+  bool exact = true;     // the result is the same bits on every device
+  bool specials = true;  // infinities and NaNs among the inputs
 };
 
 std::vector<Sample> MakeSamples();
