@@ -1,9 +1,9 @@
 // Line charts as SVG, side by side in one picture: good enough to look at, small enough to read.
 //
-//   std::string svg = plot_svg("Training", {
-//       {.title = "loss", .x_label = "epoch", .log_scale = true, .series = {{"training", x, a},
-//       {"test", x, b}}},
-//       {.title = "accuracy", .x_label = "epoch", .unit = " %", .series = {{"test", x, c, 1}}}});
+//   plot_svg("Training", {{.title = "loss",
+//                          .x_label = "epoch",
+//                          .log_scale = true,
+//                          .series = {{"training", x, a, 0}, {"test", x, b, 1}}}});
 //
 // Numbers that are not finite (on a logarithmic scale: not above 0 either) leave a gap in their
 // line. Axes end at round numbers. Pure functions.
