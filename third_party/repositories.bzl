@@ -10,7 +10,6 @@ load(":cuda.bzl", "cuda_repository")
 load(":googletest.bzl", "googletest_repository")
 load(":highway.bzl", "highway_repository")
 load(":libzip.bzl", "libzip_repository")
-load(":openblas.bzl", "openblas_repository")
 load(":rules_cc.bzl", "rules_cc_repository")
 load(":versions.bzl", "PINS")
 load(":zlib.bzl", "zlib_repository")
@@ -19,7 +18,6 @@ load(":zlib.bzl", "zlib_repository")
 MACHINE = {
     "libzip": libzip_repository,
     "local_config_cuda": cuda_repository,
-    "openblas": openblas_repository,
     "zlib": zlib_repository,
 }
 

@@ -46,12 +46,6 @@ PINS = {
         "9669ae5dfe3ac5b3897536dc8466a874c8cf2c0e3b1fdd08d75b273884299363",
         "libzip-1.10.1",
     ),
-    "openblas": _github(
-        "OpenMathLib/OpenBLAS",
-        "archive/refs/tags/v0.3.28.tar.gz",
-        "f1003466ad074e9b0c8d421a204121100b0751c96fc6fcf3d1456bd12f8a00a1",
-        "OpenBLAS-0.3.28",
-    ),
     "platforms": dict(
         urls = ["https://github.com/bazelbuild/platforms/releases/download/0.0.11/platforms-0.0.11.tar.gz"],
         sha256 = "29742e87275809b5e598dc2f04d86960cc7a55b3067d97221c9abbc9926bff0f",

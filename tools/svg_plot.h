@@ -40,7 +40,7 @@ std::vector<double> log_ticks(double low, double high);
 
 // & < > and " made harmless.
 std::string svg_text(std::string_view text);
-// A number as SVG takes it: two decimals at most, no exponent.
+// A number as SVG takes it, with two decimals at most.
 std::string svg_number(double value);
 
 }  // namespace tenon::tools

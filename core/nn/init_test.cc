@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "core/nn/test_tensors.h"
+#include "core/nn/layer_testing.h"
 
 namespace tenon::nn {
 namespace {

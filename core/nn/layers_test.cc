@@ -2,7 +2,7 @@
 #include <cmath>
 #include <functional>
 
-#include "core/nn/test_tensors.h"
+#include "core/nn/layer_testing.h"
 #include "tenon/autograd/autograd.h"
 #include "tenon/nn/activation.h"
 #include "tenon/nn/dropout.h"

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <functional>
 
-#include "core/nn/test_tensors.h"
+#include "core/nn/layer_testing.h"
 #include "tenon/autograd/autograd.h"
 
 namespace tenon::nn {

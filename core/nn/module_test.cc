@@ -2,7 +2,7 @@
 // all, and that to() and train() reach every module.
 #include "tenon/nn/module.h"
 
-#include "core/nn/test_tensors.h"
+#include "core/nn/layer_testing.h"
 #include "tenon/nn/activation.h"
 #include "tenon/nn/dropout.h"
 #include "tenon/nn/linear.h"

@@ -38,31 +38,33 @@ TensorImpl* init_impl(void* memory, uint8_t block_class, DType dtype, int rank) 
 }
 
 void set_layout(TensorImpl* t, DimsView shape, DimsView strides) {
-  int64_t size = 1;
+  uint64_t size = 1;  // wraps beside a size 0 only
+  bool empty = false;
   for (int i = 0; i < t->rank; ++i) {
     t->sizes[i] = shape[i];
     t->strides[i] = strides[i];
-    size *= shape[i];
+    size *= static_cast<uint64_t>(shape[i]);
+    empty |= shape[i] == 0;
   }
-  t->size = size;
+  t->size = empty ? 0 : static_cast<int64_t>(size);
   t->contiguous = is_contiguous(t->shape_view(), t->strides_view());
 }
 
 // Row-major strides for sizes already set; returns the number of elements. Overflow was checked.
 int64_t set_contiguous(TensorImpl* t, DimsView shape) {
-  int64_t step = 1;
+  uint64_t step = 1;  // wraps beside a size 0 only
   bool empty = false;
   for (int i = t->rank - 1; i >= 0; --i) {
     t->sizes[i] = shape[i];
-    t->strides[i] = step;
+    t->strides[i] = static_cast<int64_t>(step);
     if (shape[i] > 0) {
-      step *= shape[i];
+      step *= static_cast<uint64_t>(shape[i]);
     } else {
       empty = true;
     }
   }
   t->contiguous = true;
-  return t->size = empty ? 0 : step;
+  return t->size = empty ? 0 : static_cast<int64_t>(step);
 }
 
 TensorImpl* allocate_impl(DeviceState& device, DType dtype, DimsView shape) {

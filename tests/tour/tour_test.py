@@ -99,7 +99,8 @@ def main():
     wrong = [line for line in (missing(run.stdout, e) for e in expected) if line]
     if not run.stdout.startswith("A tour of Tenon on " + (where[0] if where else "cpu")):
         wrong.append("a first line that names the device")
-    if max(map(len, run.stdout.splitlines())) > 100:
+    # A path cannot be broken.
+    if any(len(line) > 100 and len(line.split()) > 1 for line in run.stdout.splitlines()):
         wrong.append("lines of at most 100 characters")
     for line in wrong:
         print("tour_test: not found (in this place): " + line)

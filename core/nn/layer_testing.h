@@ -1,7 +1,7 @@
 // For the tests of this directory: tensors of given numbers on the test's device, and the numbers
 // of any tensor.
-#ifndef TENON_NN_TEST_TENSORS_H_
-#define TENON_NN_TEST_TENSORS_H_
+#ifndef TENON_NN_LAYER_TESTING_H_
+#define TENON_NN_LAYER_TESTING_H_
 
 #include <gtest/gtest.h>
 
@@ -71,4 +71,4 @@ inline bool has(const std::string& text, const std::string& part) {
 
 }  // namespace tenon::nn
 
-#endif  // TENON_NN_TEST_TENSORS_H_
+#endif  // TENON_NN_LAYER_TESTING_H_
