@@ -37,9 +37,9 @@ constexpr uint32_t kInside = kOpen - 1;
 // All state is constant-initialised and trivially destroyed: workers may outlive main().
 constinit Job job{};
 alignas(64) constinit std::atomic<uint32_t> gate{0};
-alignas(64) constinit std::atomic<int64_t> next_piece{0};
-alignas(64) constinit std::atomic<bool> busy{false};   // a caller owns `job`
-alignas(64) constinit std::atomic<uint32_t> wakes{0};  // sleepers wait for it to change
+alignas(64) constinit std::atomic<int64_t> pieces_left{0};  // not yet taken
+alignas(64) constinit std::atomic<bool> busy{false};        // a caller owns `job`
+alignas(64) constinit std::atomic<uint32_t> wakes{0};       // sleepers wait for it to change
 constinit std::atomic<int> sleepers{0};
 constinit std::atomic<int> wanted{0};   // threads, the caller included; 0: not yet known
 constinit std::atomic<int> started{0};  // workers
@@ -78,9 +78,10 @@ void run_piece(const Job& j, int64_t piece) {
 void take_pieces() {
   const Job& j = job;
   for (;;) {
-    const int64_t first = next_piece.fetch_add(j.step, std::memory_order_relaxed);
-    if (first >= j.pieces) return;
-    const int64_t last = std::min(j.pieces, first + j.step);
+    const int64_t left = pieces_left.fetch_sub(j.step, std::memory_order_relaxed);
+    if (left <= 0) return;
+    const int64_t first = j.pieces - left;
+    const int64_t last = first + std::min(left, j.step);
     for (int64_t piece = first; piece < last; ++piece) run_piece(j, piece);
   }
 }
@@ -89,7 +90,8 @@ void take_pieces() {
 bool help() {
   uint32_t seen = gate.load(std::memory_order_relaxed);
   do {
-    if (!(seen & kOpen)) return false;
+    // Who joins when all is taken only keeps the caller waiting.
+    if (!(seen & kOpen) || pieces_left.load(std::memory_order_relaxed) <= 0) return false;
   } while (!gate.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel));
   take_pieces();
   // The caller sleeps on `gate` only after it has closed it.
@@ -200,7 +202,7 @@ void parallel_for(int64_t n, int64_t grain, void (*fn)(void* arg, int64_t begin,
   start_workers(threads - 1);
   work.step = std::max<int64_t>(1, work.pieces / (int64_t{threads} * 8));
   job = work;
-  next_piece.store(0, std::memory_order_relaxed);
+  pieces_left.store(work.pieces, std::memory_order_relaxed);
   gate.store(kOpen);
   wake_sleepers(std::min<int64_t>(threads, work.pieces) - 1);
   inside_parallel_for = true;

@@ -58,7 +58,7 @@ struct Sum {
 
 TEST(ParallelFor, ManySmallJobsLoseNothing) {
   set_num_threads(4);
-  for (int round = 0; round < 20000; ++round) {
+  for (int round = 0; round < 5000; ++round) {
     Sum sum;
     parallel_for(100, 7, Sum::add, &sum);
     ASSERT_EQ(sum.total, 4950);
