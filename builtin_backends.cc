@@ -1,7 +1,8 @@
 // The backends linked into //:tenon. The one list of them; see core/device/builtin.h.
 #include "tenon/device/builtin.h"
 
-extern "C" TenonStatus tenon_backend_entry_v0_cpu(const TenonHost* host, const TenonBackend** out, TenonError* error) noexcept;
+extern "C" TenonStatus tenon_backend_entry_v0_cpu(const TenonHost* host, const TenonBackend** out,
+                                                  TenonError* error) noexcept;
 
 namespace tenon {
 

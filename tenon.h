@@ -1,4 +1,5 @@
-// Everything of Tenon: tensors, operations, gradients, layers. Files and NumPy-like arrays: tenon/interop/*.h.
+// Everything of Tenon: tensors, operations, gradients, layers. Files and NumPy-like arrays:
+// tenon/interop/*.h.
 #ifndef TENON_TENON_H_
 #define TENON_TENON_H_
 

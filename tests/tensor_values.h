@@ -1,4 +1,5 @@
-// For tests: tensors of given numbers on the test's device, the numbers of any tensor, the error that a call raises.
+// For tests: tensors of given numbers on the test's device, the numbers of any tensor, the error
+// that a call raises.
 #ifndef TENON_TESTS_TENSOR_VALUES_H_
 #define TENON_TESTS_TENSOR_VALUES_H_
 
@@ -24,7 +25,8 @@ inline std::vector<double> values(const Tensor& t) {
 
 inline std::vector<int64_t> dims(DimsView view) { return {view.begin(), view.end()}; }
 
-inline Tensor make(const std::vector<double>& numbers, DimsView shape, DType dtype = DType::float64) {
+inline Tensor make(const std::vector<double>& numbers, DimsView shape,
+                   DType dtype = DType::float64) {
   return tensor(std::span<const double>(numbers), shape).to(dtype).to(test_device());
 }
 
@@ -39,13 +41,15 @@ inline Tensor counting(DimsView shape, DType dtype = DType::float64) {
   return make(numbers, shape, dtype);
 }
 
-inline Tensor leaf(const std::vector<double>& numbers, DimsView shape, DType dtype = DType::float64) {
+inline Tensor leaf(const std::vector<double>& numbers, DimsView shape,
+                   DType dtype = DType::float64) {
   return make(numbers, shape, dtype).requires_grad_();
 }
 
 inline Tensor leaf(const std::vector<double>& numbers) { return make(numbers).requires_grad_(); }
 
-inline void expect_values(const Tensor& t, const std::vector<double>& expected, double absolute = 0) {
+inline void expect_values(const Tensor& t, const std::vector<double>& expected,
+                          double absolute = 0) {
   ASSERT_TRUE(t.defined());
   const std::vector<double> got = values(t);
   ASSERT_EQ(got.size(), expected.size());
@@ -68,7 +72,9 @@ std::string error_of(ErrorCode code, Call call) {
   return "";
 }
 
-inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+inline bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 }  // namespace tenon
 

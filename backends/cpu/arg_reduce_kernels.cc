@@ -1,4 +1,5 @@
-// ARGMIN and ARGMAX: the least key among the elements with the least or greatest value; a NaN wins over every number.
+// ARGMIN and ARGMAX: the least key among the elements with the least or greatest value; a NaN wins
+// over every number.
 #include "backends/cpu/arg_reduce_kernels.h"
 
 #include "backends/cpu/targets.h"
@@ -20,13 +21,17 @@ namespace {
 template <bool kMax, class C>
 TENON_INLINE bool Beats(C v, C best) {
   const bool beats = kMax ? v > best : v < best;
-  if constexpr (kFloat<C>) return beats | ((v != v) & (best == best));
-  else return beats;
+  if constexpr (kFloat<C>)
+    return beats | ((v != v) & (best == best));
+  else
+    return beats;
 }
 template <class C>
 TENON_INLINE bool Ties(C v, C best) {
-  if constexpr (kFloat<C>) return (v == best) | ((v != v) & (best != best));
-  else return v == best;
+  if constexpr (kFloat<C>)
+    return (v == best) | ((v != v) & (best != best));
+  else
+    return v == best;
 }
 
 // First the extreme, which is fast, and only where it matters the search for its key.
@@ -38,7 +43,8 @@ void ArgRow(Slot* state, const void* x, const Keys& keys, int64_t n) {
   const C wide = static_cast<C>(extreme);
   const bool beats = Beats<kMax, C>(wide, In<C>(state[0]));
   if (!beats && !Ties<C>(wide, In<C>(state[0]))) return;
-  if (!beats && keys.keys == nullptr && keys.step >= 0 && keys.first >= state[1].i) return;  // an earlier one has the least key
+  if (!beats && keys.keys == nullptr && keys.step >= 0 && keys.first >= state[1].i)
+    return;  // an earlier one has the least key
   int64_t key = beats ? std::numeric_limits<int64_t>::max() : state[1].i;
   for (int64_t i = 0; i < n; ++i) {
     if (!Ties<T>(v[i], extreme)) continue;
@@ -51,7 +57,8 @@ void ArgRow(Slot* state, const void* x, const Keys& keys, int64_t n) {
 }
 
 template <bool kMax, class T>
-void ArgColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys& keys, int64_t n) {
+void ArgColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows,
+                const Keys& keys, int64_t n) {
   using C = Wide<T>;
   C* best = &In<C>(slots[0][0]);
   int64_t* best_key = &slots[1]->i;
@@ -65,7 +72,8 @@ void ArgColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t r
         const C old = best[j];
         const int64_t old_key = best_key[j];
         const int64_t key = key_of(j);
-        // One choice after the other, which the compiler turns into masks where conditions joined by & become jumps.
+        // One choice after the other, which the compiler turns into masks where conditions joined
+        // by & become jumps.
         const int64_t least = key < old_key ? key : old_key;
         int64_t chosen = value == old ? least : old_key;
         if constexpr (kFloat<C>) {
@@ -81,9 +89,12 @@ void ArgColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t r
       }
     };
     const int64_t first = keys.first + r * keys.row_step;
-    if (keys.keys != nullptr) loop([&](int64_t j) { return keys.keys[j]; });
-    else if (keys.step == 0) loop([first](int64_t) { return first; });
-    else loop([first, step = keys.step](int64_t j) { return first + j * step; });
+    if (keys.keys != nullptr)
+      loop([&](int64_t j) { return keys.keys[j]; });
+    else if (keys.step == 0)
+      loop([first](int64_t) { return first; });
+    else
+      loop([first, step = keys.step](int64_t j) { return first + j * step; });
   }
 }
 
@@ -120,17 +131,28 @@ bool SetKind(uint32_t kind, ReduceFns& fns) {
 bool SetArgReducer(uint32_t kind, ReduceFns* fns) {
   switch (fns->load) {
     case TENON_BOOL:
-    case TENON_U8: return SetKind<uint8_t>(kind, *fns);
-    case TENON_I8: return SetKind<int8_t>(kind, *fns);
-    case TENON_U16: return SetKind<uint16_t>(kind, *fns);
-    case TENON_I16: return SetKind<int16_t>(kind, *fns);
-    case TENON_U32: return SetKind<uint32_t>(kind, *fns);
-    case TENON_I32: return SetKind<int32_t>(kind, *fns);
-    case TENON_U64: return SetKind<uint64_t>(kind, *fns);
-    case TENON_I64: return SetKind<int64_t>(kind, *fns);
-    case TENON_F32: return SetKind<float>(kind, *fns);
-    case TENON_F64: return SetKind<double>(kind, *fns);
-    default: return false;
+    case TENON_U8:
+      return SetKind<uint8_t>(kind, *fns);
+    case TENON_I8:
+      return SetKind<int8_t>(kind, *fns);
+    case TENON_U16:
+      return SetKind<uint16_t>(kind, *fns);
+    case TENON_I16:
+      return SetKind<int16_t>(kind, *fns);
+    case TENON_U32:
+      return SetKind<uint32_t>(kind, *fns);
+    case TENON_I32:
+      return SetKind<int32_t>(kind, *fns);
+    case TENON_U64:
+      return SetKind<uint64_t>(kind, *fns);
+    case TENON_I64:
+      return SetKind<int64_t>(kind, *fns);
+    case TENON_F32:
+      return SetKind<float>(kind, *fns);
+    case TENON_F64:
+      return SetKind<double>(kind, *fns);
+    default:
+      return false;
   }
 }
 
@@ -141,6 +163,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tenon_cpu {
 HWY_EXPORT(SetArgReducer);
-bool FindArgReducer(uint32_t kind, ReduceFns* fns) { return HWY_DYNAMIC_DISPATCH(SetArgReducer)(kind, fns); }
+bool FindArgReducer(uint32_t kind, ReduceFns* fns) {
+  return HWY_DYNAMIC_DISPATCH(SetArgReducer)(kind, fns);
+}
 }  // namespace tenon_cpu
 #endif

@@ -1,5 +1,5 @@
-// CAST: every pair of dtypes that programs compute in. Float to int saturates, int to int wraps; f16 and bf16 are
-// rounded once, whatever the source (the conversions of tenon_half.h).
+// CAST: every pair of dtypes that programs compute in. Float to int saturates, int to int wraps;
+// f16 and bf16 are rounded once, whatever the source (the conversions of tenon_half.h).
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/targets.h"
 
@@ -27,33 +27,47 @@ struct CastToTruth {
 template <class From>
 struct CastToF16 {
   static TENON_INLINE uint16_t Do(From x) {
-    if constexpr (sizeof(From) == 8 && kFloat<From>) return tenon_f64_to_f16(x);
-    else return tenon_f32_to_f16(static_cast<float>(x));  // beyond 2^16 infinite, so an integer is rounded once
+    if constexpr (sizeof(From) == 8 && kFloat<From>)
+      return tenon_f64_to_f16(x);
+    else
+      return tenon_f32_to_f16(
+          static_cast<float>(x));  // beyond 2^16 infinite, so an integer is rounded once
   }
 };
 template <class From>
 struct CastToBF16 {
   static TENON_INLINE uint16_t Do(From x) {
-    if constexpr (sizeof(From) == 8 && kFloat<From>) return tenon_f64_to_bf16(x);
-    else if constexpr (sizeof(From) == 8 && std::is_signed_v<From>) return tenon_i64_to_bf16(x);
-    else if constexpr (sizeof(From) == 8) return tenon_u64_to_bf16(x);
-    else if constexpr (sizeof(From) == 4 && !kFloat<From>) return tenon_f64_to_bf16(x);
-    else return tenon_f32_to_bf16(static_cast<float>(x));
+    if constexpr (sizeof(From) == 8 && kFloat<From>)
+      return tenon_f64_to_bf16(x);
+    else if constexpr (sizeof(From) == 8 && std::is_signed_v<From>)
+      return tenon_i64_to_bf16(x);
+    else if constexpr (sizeof(From) == 8)
+      return tenon_u64_to_bf16(x);
+    else if constexpr (sizeof(From) == 4 && !kFloat<From>)
+      return tenon_f64_to_bf16(x);
+    else
+      return tenon_f32_to_bf16(static_cast<float>(x));
   }
 };
 
 template <class From>
 ArrayFn CastFrom(uint32_t to) {
   switch (to) {
-    case TENON_BOOL: return &Unary<CastToTruth<From>, From, uint8_t>;
+    case TENON_BOOL:
+      return &Unary<CastToTruth<From>, From, uint8_t>;
 #define TENON_KERNEL(T) Unary<CastTo<From, T>, From, T>
-    TENON_INTEGER_CASES(TENON_KERNEL)
+      TENON_INTEGER_CASES(TENON_KERNEL)
 #undef TENON_KERNEL
-    case TENON_F16: return &Unary<CastToF16<From>, From, uint16_t>;
-    case TENON_BF16: return &Unary<CastToBF16<From>, From, uint16_t>;
-    case TENON_F32: return &Unary<CastTo<From, float>, From, float>;
-    case TENON_F64: return &Unary<CastTo<From, double>, From, double>;
-    default: return nullptr;
+    case TENON_F16:
+      return &Unary<CastToF16<From>, From, uint16_t>;
+    case TENON_BF16:
+      return &Unary<CastToBF16<From>, From, uint16_t>;
+    case TENON_F32:
+      return &Unary<CastTo<From, float>, From, float>;
+    case TENON_F64:
+      return &Unary<CastTo<From, double>, From, double>;
+    default:
+      return nullptr;
   }
 }
 
@@ -80,17 +94,25 @@ void CastHalf(void* dst, const void* a, const void*, const void*, int64_t n, uin
 template <class H>
 ArrayFn CastFromHalf(uint32_t to) {
   switch (to) {
-    case TENON_BOOL: return &CastHalf<H, &Unary<CastToTruth<float>, float, uint8_t>, uint8_t>;
+    case TENON_BOOL:
+      return &CastHalf<H, &Unary<CastToTruth<float>, float, uint8_t>, uint8_t>;
 #define TENON_COMMA ,
-#define TENON_KERNEL(T) CastHalf<H TENON_COMMA & Unary<CastTo<float TENON_COMMA T> TENON_COMMA float TENON_COMMA T> TENON_COMMA T>
-    TENON_INTEGER_CASES(TENON_KERNEL)
+#define TENON_KERNEL(T)    \
+  CastHalf<H TENON_COMMA & \
+           Unary<CastTo<float TENON_COMMA T> TENON_COMMA float TENON_COMMA T> TENON_COMMA T>
+      TENON_INTEGER_CASES(TENON_KERNEL)
 #undef TENON_KERNEL
 #undef TENON_COMMA
-    case TENON_F16: return &CastHalf<H, &Narrow<F16>, uint16_t>;
-    case TENON_BF16: return &CastHalf<H, &Narrow<BF16>, uint16_t>;
-    case TENON_F32: return &Widen<H>;
-    case TENON_F64: return &CastHalf<H, &Unary<CastTo<float, double>, float, double>, double>;
-    default: return nullptr;
+    case TENON_F16:
+      return &CastHalf<H, &Narrow<F16>, uint16_t>;
+    case TENON_BF16:
+      return &CastHalf<H, &Narrow<BF16>, uint16_t>;
+    case TENON_F32:
+      return &Widen<H>;
+    case TENON_F64:
+      return &CastHalf<H, &Unary<CastTo<float, double>, float, double>, double>;
+    default:
+      return nullptr;
   }
 }
 
@@ -105,19 +127,32 @@ ArrayFn CastFromF32(uint32_t to) {
 ArrayFn Casts(uint32_t from, uint32_t to) {
   switch (from) {
     case TENON_BOOL:
-    case TENON_U8: return CastFrom<uint8_t>(to);
-    case TENON_I8: return CastFrom<int8_t>(to);
-    case TENON_U16: return CastFrom<uint16_t>(to);
-    case TENON_I16: return CastFrom<int16_t>(to);
-    case TENON_U32: return CastFrom<uint32_t>(to);
-    case TENON_I32: return CastFrom<int32_t>(to);
-    case TENON_U64: return CastFrom<uint64_t>(to);
-    case TENON_I64: return CastFrom<int64_t>(to);
-    case TENON_F16: return CastFromHalf<F16>(to);
-    case TENON_BF16: return CastFromHalf<BF16>(to);
-    case TENON_F32: return CastFromF32(to);
-    case TENON_F64: return CastFrom<double>(to);
-    default: return nullptr;
+    case TENON_U8:
+      return CastFrom<uint8_t>(to);
+    case TENON_I8:
+      return CastFrom<int8_t>(to);
+    case TENON_U16:
+      return CastFrom<uint16_t>(to);
+    case TENON_I16:
+      return CastFrom<int16_t>(to);
+    case TENON_U32:
+      return CastFrom<uint32_t>(to);
+    case TENON_I32:
+      return CastFrom<int32_t>(to);
+    case TENON_U64:
+      return CastFrom<uint64_t>(to);
+    case TENON_I64:
+      return CastFrom<int64_t>(to);
+    case TENON_F16:
+      return CastFromHalf<F16>(to);
+    case TENON_BF16:
+      return CastFromHalf<BF16>(to);
+    case TENON_F32:
+      return CastFromF32(to);
+    case TENON_F64:
+      return CastFrom<double>(to);
+    default:
+      return nullptr;
   }
 }
 

@@ -1,5 +1,6 @@
-// The backend alone, without core: small launches, bandwidth, functions, reductions, matrix products.
-// Memory is warm and one thread works, so figures compare with the ceilings in docs/performance.
+// The backend alone, without core: small launches, bandwidth, functions, reductions, matrix
+// products. Memory is warm and one thread works, so figures compare with the ceilings in
+// docs/performance.
 #include <benchmark/benchmark.h>
 
 #include <cstring>
@@ -22,18 +23,28 @@ struct Bench {
     memory.push_back(0);
     if (Backend().core->mem_alloc(1, bytes, &memory.back(), nullptr) != TENON_OK) std::abort();
     std::memset(reinterpret_cast<void*>(memory.back()), 0, bytes);
-    for (int64_t i = 0; dtype == TENON_F32 && i < items; ++i) reinterpret_cast<float*>(memory.back())[i] = static_cast<float>((i * 7919) % 1009) * 0.01f - 4;
+    for (int64_t i = 0; dtype == TENON_F32 && i < items; ++i)
+      reinterpret_cast<float*>(memory.back())[i] =
+          static_cast<float>((i * 7919) % 1009) * 0.01f - 4;
     TenonOperand o = {0, 0, dtype, 0, {}};
     std::copy(strides.begin(), strides.end(), o.strides);
     operands.push_back(o);
   }
-  void Create(const TestProgram& program, const std::vector<TenonReducer>& reducers = {}, const TestProgram& epilogue = {}) {
+  void Create(const TestProgram& program, const std::vector<TenonReducer>& reducers = {},
+              const TestProgram& epilogue = {}) {
     const TenonProgram p = program.Abi(), e = epilogue.Abi();
-    const TenonKernelDesc desc = {sizeof desc, 0, &p, reducers.empty() ? nullptr : &e, reducers.data(), static_cast<uint32_t>(reducers.size()), 0};
+    const TenonKernelDesc desc = {sizeof desc,
+                                  0,
+                                  &p,
+                                  reducers.empty() ? nullptr : &e,
+                                  reducers.data(),
+                                  static_cast<uint32_t>(reducers.size()),
+                                  0};
     TenonError error = {sizeof error, 0, {}};
     if (Backend().core->kernel_create(1, &desc, &kernel, &error) != TENON_OK) std::abort();
   }
-  void Run(benchmark::State& state, const std::vector<int64_t>& sizes, uint32_t reduce_axes, int64_t bytes) {
+  void Run(benchmark::State& state, const std::vector<int64_t>& sizes, uint32_t reduce_axes,
+           int64_t bytes) {
     for (size_t k = 0; k < operands.size(); ++k) operands[k].buffer = memory[k];
     launch.size = sizeof launch;
     launch.rank = static_cast<uint32_t>(sizes.size());
@@ -56,7 +67,8 @@ struct Bench {
 
 TestProgram OneOp(uint32_t op, int operands, uint32_t to = TENON_F32) {
   TestProgram p;
-  for (int k = 0; k < operands; ++k) p.instr.push_back(Instr(TENON_OP_INPUT, TENON_F32, 0, 0, 0, static_cast<uint64_t>(k)));
+  for (int k = 0; k < operands; ++k)
+    p.instr.push_back(Instr(TENON_OP_INPUT, TENON_F32, 0, 0, 0, static_cast<uint64_t>(k)));
   p.instr.push_back(Instr(op, to, 0, operands - 1));
   p.n_inputs = static_cast<uint32_t>(operands);
   p.outputs = {static_cast<uint32_t>(operands)};
@@ -70,7 +82,12 @@ void Map(benchmark::State& state, uint32_t op, int operands) {
   b.Create(OneOp(op, operands));
   b.Run(state, {n}, 0, n * 4 * (operands + 1));
 }
-BENCHMARK_CAPTURE(Map, add, TENON_OP_ADD, 2)->Arg(1)->Arg(64)->Arg(1000)->Arg(100000)->Arg(10000000);
+BENCHMARK_CAPTURE(Map, add, TENON_OP_ADD, 2)
+    ->Arg(1)
+    ->Arg(64)
+    ->Arg(1000)
+    ->Arg(100000)
+    ->Arg(10000000);
 BENCHMARK_CAPTURE(Map, div, TENON_OP_DIV, 2)->Arg(1000)->Arg(10000000);
 BENCHMARK_CAPTURE(Map, exp, TENON_OP_EXP, 1)->Arg(64)->Arg(1000)->Arg(100000)->Arg(10000000);
 BENCHMARK_CAPTURE(Map, log, TENON_OP_LOG, 1)->Arg(1000)->Arg(10000000);
@@ -84,7 +101,8 @@ void Copy(benchmark::State& state) {  // memcpy
   Bench b;
   for (int k = 0; k < 2; ++k) b.Operand(n, {1});
   for (auto _ : state) {
-    std::memcpy(reinterpret_cast<void*>(b.memory[0]), reinterpret_cast<void*>(b.memory[1]), static_cast<size_t>(n) * 4);
+    std::memcpy(reinterpret_cast<void*>(b.memory[0]), reinterpret_cast<void*>(b.memory[1]),
+                static_cast<size_t>(n) * 4);
     benchmark::ClobberMemory();
   }
   state.SetBytesProcessed(state.iterations() * n * 8);
@@ -131,8 +149,12 @@ void ChainOfEight(benchmark::State& state) {
   const int64_t n = state.range(0);
   TestProgram p;
   p.n_inputs = 2;
-  p.instr = {Instr(TENON_OP_INPUT, TENON_F32, 0, 0, 0, 0), Instr(TENON_OP_INPUT, TENON_F32, 0, 0, 0, 1), Instr(TENON_OP_CONST, TENON_F32, 0, 0, 0, 0x3f000000)};
-  for (int i = 0; i < 8; ++i) p.instr.push_back(Instr(i % 2 == 0 ? TENON_OP_MUL : TENON_OP_ADD, TENON_F32, i == 0 ? 0 : 2 + i, i % 3 == 0 ? 2 : 1));
+  p.instr = {Instr(TENON_OP_INPUT, TENON_F32, 0, 0, 0, 0),
+             Instr(TENON_OP_INPUT, TENON_F32, 0, 0, 0, 1),
+             Instr(TENON_OP_CONST, TENON_F32, 0, 0, 0, 0x3f000000)};
+  for (int i = 0; i < 8; ++i)
+    p.instr.push_back(Instr(i % 2 == 0 ? TENON_OP_MUL : TENON_OP_ADD, TENON_F32, i == 0 ? 0 : 2 + i,
+                            i % 3 == 0 ? 2 : 1));
   p.outputs = {10};
   Bench b;
   for (int k = 0; k < 3; ++k) b.Operand(n, {1});
@@ -145,9 +167,17 @@ void Uniform(benchmark::State& state) {  // random floats in [0, 1)
   const int64_t n = state.range(0);
   TestProgram p;
   p.n_scalars = 2;
-  p.instr = {Instr(TENON_OP_INDEX, TENON_I64), Instr(TENON_OP_BITCAST, TENON_U64, 0), Instr(TENON_OP_SCALAR, TENON_U64, 0, 0, 0, 0), Instr(TENON_OP_ADD, TENON_U64, 1, 2),
-             Instr(TENON_OP_SCALAR, TENON_U64, 0, 0, 0, 1), Instr(TENON_OP_PHILOX, TENON_U32, 3, 4), Instr(TENON_OP_CONST, TENON_U32, 0, 0, 0, 8), Instr(TENON_OP_SHR, TENON_U32, 5, 6),
-             Instr(TENON_OP_CAST, TENON_F32, 7), Instr(TENON_OP_CONST, TENON_F32, 0, 0, 0, 0x33800000), Instr(TENON_OP_MUL, TENON_F32, 8, 9)};
+  p.instr = {Instr(TENON_OP_INDEX, TENON_I64),
+             Instr(TENON_OP_BITCAST, TENON_U64, 0),
+             Instr(TENON_OP_SCALAR, TENON_U64, 0, 0, 0, 0),
+             Instr(TENON_OP_ADD, TENON_U64, 1, 2),
+             Instr(TENON_OP_SCALAR, TENON_U64, 0, 0, 0, 1),
+             Instr(TENON_OP_PHILOX, TENON_U32, 3, 4),
+             Instr(TENON_OP_CONST, TENON_U32, 0, 0, 0, 8),
+             Instr(TENON_OP_SHR, TENON_U32, 5, 6),
+             Instr(TENON_OP_CAST, TENON_F32, 7),
+             Instr(TENON_OP_CONST, TENON_F32, 0, 0, 0, 0x33800000),
+             Instr(TENON_OP_MUL, TENON_F32, 8, 9)};
   p.outputs = {10};
   Bench b;
   b.Operand(n, {1});
@@ -158,7 +188,8 @@ void Uniform(benchmark::State& state) {  // random floats in [0, 1)
 }
 BENCHMARK(Uniform)->Arg(10000000);
 
-void Reduce(benchmark::State& state, uint32_t kind, uint32_t acc, std::vector<int64_t> sizes, uint32_t axes) {
+void Reduce(benchmark::State& state, uint32_t kind, uint32_t acc, std::vector<int64_t> sizes,
+            uint32_t axes) {
   TestProgram p, e;
   p.n_inputs = 1;
   p.instr = {Instr(TENON_OP_INPUT, TENON_F32), Instr(TENON_OP_INDEX, TENON_I64)};
@@ -181,21 +212,23 @@ void Reduce(benchmark::State& state, uint32_t kind, uint32_t acc, std::vector<in
   b.Create(p, {{static_cast<uint16_t>(kind), static_cast<uint16_t>(acc), 0, 1, 0}}, e);
   b.Run(state, sizes, axes, count * 4);
 }
-#define TENON_REDUCE(name, kind, acc)                                                                   \
-  BENCHMARK_CAPTURE(Reduce, name##_64, kind, acc, std::vector<int64_t>{64}, 1);                         \
-  BENCHMARK_CAPTURE(Reduce, name##_100k, kind, acc, std::vector<int64_t>{100000}, 1);                   \
-  BENCHMARK_CAPTURE(Reduce, name##_10M, kind, acc, std::vector<int64_t>{10000000}, 1);                  \
-  BENCHMARK_CAPTURE(Reduce, name##_4096_axis0, kind, acc, (std::vector<int64_t>{4096, 4096}), 1);       \
+#define TENON_REDUCE(name, kind, acc)                                                             \
+  BENCHMARK_CAPTURE(Reduce, name##_64, kind, acc, std::vector<int64_t>{64}, 1);                   \
+  BENCHMARK_CAPTURE(Reduce, name##_100k, kind, acc, std::vector<int64_t>{100000}, 1);             \
+  BENCHMARK_CAPTURE(Reduce, name##_10M, kind, acc, std::vector<int64_t>{10000000}, 1);            \
+  BENCHMARK_CAPTURE(Reduce, name##_4096_axis0, kind, acc, (std::vector<int64_t>{4096, 4096}), 1); \
   BENCHMARK_CAPTURE(Reduce, name##_4096_axis1, kind, acc, (std::vector<int64_t>{4096, 4096}), 2);
 TENON_REDUCE(sum, TENON_SUM, TENON_F32)
 TENON_REDUCE(max, TENON_MAX, TENON_F32)
 TENON_REDUCE(argmax, TENON_ARGMAX, TENON_I64)
 TENON_REDUCE(moments, TENON_MOMENTS, TENON_F32)
-BENCHMARK_CAPTURE(Reduce, sum_bias_gradient, TENON_SUM, TENON_F32, (std::vector<int64_t>{64, 128}), 1);
+BENCHMARK_CAPTURE(Reduce, sum_bias_gradient, TENON_SUM, TENON_F32, (std::vector<int64_t>{64, 128}),
+                  1);
 
 void Matmul(benchmark::State& state) {
   const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
-  std::vector<float> a(static_cast<size_t>(m * k), 0.5f), b(static_cast<size_t>(k * n), 0.25f), c(static_cast<size_t>(m * n));
+  std::vector<float> a(static_cast<size_t>(m * k), 0.5f), b(static_cast<size_t>(k * n), 0.25f),
+      c(static_cast<size_t>(m * n));
   const auto tensor = [](std::vector<float>& v, int64_t rows, int64_t columns) {
     TenonTensor t = {};
     t.buffer = reinterpret_cast<TenonBuffer>(v.data());
@@ -216,9 +249,23 @@ void Matmul(benchmark::State& state) {
   for (auto _ : state) {
     if (Backend().tensor->matmul(1, 0, &args, nullptr, nullptr) != TENON_OK) std::abort();
   }
-  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * static_cast<double>(m * n * k) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["GFLOP/s"] = benchmark::Counter(
+      2e-9 * static_cast<double>(m * n * k) * static_cast<double>(state.iterations()),
+      benchmark::Counter::kIsRate);
 }
-BENCHMARK(Matmul)->Args({4, 3, 8})->Args({4, 8, 4})->Args({16, 16, 16})->Args({64, 64, 64})->Args({128, 128, 128})->Args({256, 256, 256})->Args({512, 512, 512})->Args({1024, 1024, 1024})->Args({2048, 2048, 2048})->Args({1, 4096, 4096})->Args({32, 1024, 1024})->Args({128, 128, 784});
+BENCHMARK(Matmul)
+    ->Args({4, 3, 8})
+    ->Args({4, 8, 4})
+    ->Args({16, 16, 16})
+    ->Args({64, 64, 64})
+    ->Args({128, 128, 128})
+    ->Args({256, 256, 256})
+    ->Args({512, 512, 512})
+    ->Args({1024, 1024, 1024})
+    ->Args({2048, 2048, 2048})
+    ->Args({1, 4096, 4096})
+    ->Args({32, 1024, 1024})
+    ->Args({128, 128, 784});
 
 }  // namespace
 }  // namespace tenon_cpu

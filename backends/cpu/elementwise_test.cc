@@ -1,5 +1,6 @@
-// Every opcode on every dtype for which it is defined: special values in all pairs, random values, odd lengths, and
-// operands contiguous, spread out, reversed and broadcast, against test_reference.h.
+// Every opcode on every dtype for which it is defined: special values in all pairs, random values,
+// odd lengths, and operands contiguous, spread out, reversed and broadcast, against
+// test_reference.h.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,7 +24,9 @@ std::vector<Case> AllCases() {
     for (uint32_t dtype = TENON_BOOL; dtype <= TENON_F64; ++dtype) {
       if (!tenon_opcode_defined(op, dtype)) continue;
       const int operands = tenon_opcode_operands(op);
-      Case c{Instr(op, dtype, 0, std::min(1, operands - 1), std::min(2, operands - 1)), {dtype, dtype, dtype}, operands};
+      Case c{Instr(op, dtype, 0, std::min(1, operands - 1), std::min(2, operands - 1)),
+             {dtype, dtype, dtype},
+             operands};
       if (op >= TENON_OP_EQ && op <= TENON_OP_LE) c.instr.dtype = TENON_BOOL;
       if (op == TENON_OP_SELECT) c.from[0] = TENON_BOOL;
       if (op == TENON_OP_PHILOX) c.instr.dtype = TENON_U32;
@@ -33,7 +36,8 @@ std::vector<Case> AllCases() {
       }
       for (uint32_t to = TENON_BOOL; to <= TENON_F64; ++to) {
         c.instr.dtype = static_cast<uint16_t>(to);
-        if (op == TENON_OP_CAST || tenon_dtype_size(to) == tenon_dtype_size(dtype)) cases.push_back(c);
+        if (op == TENON_OP_CAST || tenon_dtype_size(to) == tenon_dtype_size(dtype))
+          cases.push_back(c);
       }
     }
   }
@@ -43,12 +47,16 @@ std::vector<Case> AllCases() {
 // Element j of operand k: first all pairs of special values, then random ones.
 std::vector<std::array<uint64_t, 3>> Values(const Case& c, int64_t n_random, uint32_t seed) {
   std::vector<std::array<uint64_t, 3>> values;
-  const std::vector<uint64_t> a = SpecialValues(c.from[0]), b = SpecialValues(c.from[1]), d = SpecialValues(c.from[2]);
+  const std::vector<uint64_t> a = SpecialValues(c.from[0]), b = SpecialValues(c.from[1]),
+                              d = SpecialValues(c.from[2]);
   for (size_t i = 0; i < a.size(); ++i) {
-    for (size_t j = 0; j < (c.operands > 1 ? b.size() : 1); ++j) values.push_back({a[i], b[j], d[(3 * i + 7 * j) % d.size()]});
+    for (size_t j = 0; j < (c.operands > 1 ? b.size() : 1); ++j)
+      values.push_back({a[i], b[j], d[(3 * i + 7 * j) % d.size()]});
   }
   std::mt19937_64 random(seed);
-  for (int64_t i = 0; i < n_random; ++i) values.push_back({RandomValue(c.from[0], random), RandomValue(c.from[1], random), RandomValue(c.from[2], random)});
+  for (int64_t i = 0; i < n_random; ++i)
+    values.push_back({RandomValue(c.from[0], random), RandomValue(c.from[1], random),
+                      RandomValue(c.from[2], random)});
   return values;
 }
 
@@ -57,19 +65,25 @@ void ExpectAgrees(const Case& c, const std::array<uint64_t, 3>& v, uint64_t got,
   const uint32_t from = t.op == TENON_OP_SELECT ? c.from[1] : c.from[0];
   const int ulp = Tolerance(t.op, from);
   const bool exact_op = ulp == 0 || t.op == TENON_OP_CAST;
-  if ((t.op == TENON_OP_SIN || t.op == TENON_OP_COS || t.op == TENON_OP_TAN) && fabsl(RealOf(from, v[0])) > 1e5L) return;
+  if ((t.op == TENON_OP_SIN || t.op == TENON_OP_COS || t.op == TENON_OP_TAN) &&
+      fabsl(RealOf(from, v[0])) > 1e5L)
+    return;
   const uint64_t want = Reference(t, from, v[0], v[1], v[2]);
   const Real exact = exact_op ? 0 : Function(t.op, RealOf(from, v[0]), RealOf(from, v[1]));
   const bool any_zero = t.op == TENON_OP_MIN || t.op == TENON_OP_MAX;
   ASSERT_TRUE(Agrees(t.dtype, got, want, exact, exact_op ? 0 : ulp, any_zero))
-      << tenon_opcode_name(t.op) << " " << tenon_dtype_name(c.from[0]) << " -> " << tenon_dtype_name(t.dtype) << " " << how << std::hex << ": f(" << v[0] << ", " << v[1] << ", "
-      << v[2] << ") = " << got << ", not " << want << std::dec << " (" << static_cast<double>(RealOf(from, v[0])) << ", " << static_cast<double>(RealOf(from, v[1])) << " -> "
-      << static_cast<double>(RealOf(t.dtype, got)) << ", not " << static_cast<double>(exact) << ")";
+      << tenon_opcode_name(t.op) << " " << tenon_dtype_name(c.from[0]) << " -> "
+      << tenon_dtype_name(t.dtype) << " " << how << std::hex << ": f(" << v[0] << ", " << v[1]
+      << ", " << v[2] << ") = " << got << ", not " << want << std::dec << " ("
+      << static_cast<double>(RealOf(from, v[0])) << ", " << static_cast<double>(RealOf(from, v[1]))
+      << " -> " << static_cast<double>(RealOf(t.dtype, got)) << ", not "
+      << static_cast<double>(exact) << ")";
 }
 
 TestProgram ProgramOf(const Case& c) {
   TestProgram p;
-  for (int k = 0; k < c.operands; ++k) p.instr.push_back(Instr(TENON_OP_INPUT, c.from[k], 0, 0, 0, k));
+  for (int k = 0; k < c.operands; ++k)
+    p.instr.push_back(Instr(TENON_OP_INPUT, c.from[k], 0, 0, 0, k));
   p.instr.push_back(c.instr);
   p.outputs = {static_cast<uint32_t>(c.operands)};
   p.n_inputs = static_cast<uint32_t>(c.operands);
@@ -82,10 +96,14 @@ struct Layout {
   int64_t step[4];  // of the operands and the output; 0: one element for all
 };
 constexpr Layout kLayouts[] = {
-    {"contiguous", {1, 1, 1, 1}}, {"spread", {2, 3, 1, 2}}, {"reversed", {-1, 1, -1, 1}}, {"reversed output", {1, 1, 1, -1}}, {"first broadcast", {0, 1, 1, 1}}, {"second broadcast", {1, 0, 1, 1}}, {"all broadcast", {0, 0, 0, 1}},
+    {"contiguous", {1, 1, 1, 1}},      {"spread", {2, 3, 1, 2}},
+    {"reversed", {-1, 1, -1, 1}},      {"reversed output", {1, 1, 1, -1}},
+    {"first broadcast", {0, 1, 1, 1}}, {"second broadcast", {1, 0, 1, 1}},
+    {"all broadcast", {0, 0, 0, 1}},
 };
 
-void RunCase(const Case& c, const std::vector<std::array<uint64_t, 3>>& values, int64_t n, const Layout& layout) {
+void RunCase(const Case& c, const std::vector<std::array<uint64_t, 3>>& values, int64_t n,
+             const Layout& layout) {
   std::vector<std::vector<char>> memory(4);
   TestLaunch launch;
   launch.sizes = {n};
@@ -97,9 +115,11 @@ void RunCase(const Case& c, const std::vector<std::array<uint64_t, 3>>& values, 
     const uint32_t size = tenon_dtype_size(dtype);
     memory[k].assign(static_cast<size_t>((n * 3 + 2) * size), static_cast<char>(0xa5));
     const int64_t step = layout.step[k];
-    char* first = memory[k].data() + (step < 0 ? n : 1) * size;  // one item in: not aligned to a vector
+    char* first =
+        memory[k].data() + (step < 0 ? n : 1) * size;  // one item in: not aligned to a vector
     for (int64_t j = 0; k < 3 && j < n; ++j) {
-      if (step != 0 || j == 0) WriteBits(first + j * step * static_cast<int64_t>(size), dtype, 0, values[j][k]);
+      if (step != 0 || j == 0)
+        WriteBits(first + j * step * static_cast<int64_t>(size), dtype, 0, values[j][k]);
     }
     launch.operands.push_back({first, dtype, {step}});
   }
@@ -108,13 +128,16 @@ void RunCase(const Case& c, const std::vector<std::array<uint64_t, 3>>& values, 
   for (int64_t j = 0; j < n; ++j) {
     std::array<uint64_t, 3> v = values[j];
     for (int k = 0; k < c.operands; ++k) v[k] = values[layout.step[k] == 0 ? 0 : j][k];
-    const char* at = static_cast<const char*>(launch.operands.back().data) + j * layout.step[3] * static_cast<int64_t>(size);
-    ASSERT_NO_FATAL_FAILURE(ExpectAgrees(c, v, ReadBits(at, c.instr.dtype, 0), layout.name)) << "element " << j << " of " << n;
+    const char* at = static_cast<const char*>(launch.operands.back().data) +
+                     j * layout.step[3] * static_cast<int64_t>(size);
+    ASSERT_NO_FATAL_FAILURE(ExpectAgrees(c, v, ReadBits(at, c.instr.dtype, 0), layout.name))
+        << "element " << j << " of " << n;
   }
   // What surrounds the output and lies between its elements is untouched.
   if (layout.step[3] == 2) {
     for (int64_t j = 0; j < n; ++j) {
-      const char* gap = static_cast<const char*>(launch.operands.back().data) + (2 * j + 1) * static_cast<int64_t>(size);
+      const char* gap = static_cast<const char*>(launch.operands.back().data) +
+                        (2 * j + 1) * static_cast<int64_t>(size);
       for (uint32_t b = 0; b < size; ++b) ASSERT_EQ(gap[b], static_cast<char>(0xa5));
     }
   }
@@ -138,7 +161,8 @@ TEST(Elementwise, EveryLengthUpToSeventy) {
   for (const Case& c : AllCases()) {
     auto values = Values(c, 80, 23);
     std::reverse(values.begin(), values.end());  // random values first
-    for (int64_t n = 1; n <= 70; n += c.instr.op == TENON_OP_CAST ? 13 : 1) ASSERT_NO_FATAL_FAILURE(RunCase(c, values, n, kLayouts[0]));
+    for (int64_t n = 1; n <= 70; n += c.instr.op == TENON_OP_CAST ? 13 : 1)
+      ASSERT_NO_FATAL_FAILURE(RunCase(c, values, n, kLayouts[0]));
   }
 }
 
@@ -148,11 +172,13 @@ TEST(Elementwise, FunctionsWithinTheirBounds) {
     for (uint32_t dtype : {TENON_F32, TENON_F64}) {
       if (op == TENON_OP_FMA || op == TENON_OP_PHILOX) continue;
       const int operands = tenon_opcode_operands(op);
-      const Case c{Instr(op, dtype, 0, operands - 1, operands - 1), {dtype, dtype, dtype}, operands};
+      const Case c{
+          Instr(op, dtype, 0, operands - 1, operands - 1), {dtype, dtype, dtype}, operands};
       std::mt19937_64 random(op * 100 + dtype);
       std::vector<std::array<uint64_t, 3>> values;
       for (int i = 0; i < 40000; ++i) {
-        const Real u = static_cast<Real>(random() >> 11) * 0x1p-53L, w = static_cast<Real>(random() >> 11) * 0x1p-53L;
+        const Real u = static_cast<Real>(random() >> 11) * 0x1p-53L,
+                   w = static_cast<Real>(random() >> 11) * 0x1p-53L;
         const Real scale = i % 4 == 0 ? 1 : i % 4 == 1 ? 10 : i % 4 == 2 ? 100 : 1e5L;
         values.push_back({BitsOf(dtype, (2 * u - 1) * scale), BitsOf(dtype, (2 * w - 1) * 20), 0});
       }
@@ -172,7 +198,8 @@ TEST(Elementwise, SameBitsForAnyNumberOfThreads) {
       b[i] = static_cast<float>(random() % 1000) * 1e-2f;
     }
     const int operands = tenon_opcode_operands(op);
-    const Case c{Instr(op, TENON_F32, 0, operands - 1, 0), {TENON_F32, TENON_F32, TENON_F32}, operands};
+    const Case c{
+        Instr(op, TENON_F32, 0, operands - 1, 0), {TENON_F32, TENON_F32, TENON_F32}, operands};
     TestKernel kernel(ProgramOf(c));
     for (int threads : {1, 2, 3, 5}) {
       test_threads = threads;
@@ -184,7 +211,8 @@ TEST(Elementwise, SameBitsForAnyNumberOfThreads) {
       launch.operands.push_back({out.data(), TENON_F32, {1}});
       ASSERT_EQ(kernel.Launch(launch), TENON_OK);
       if (threads == 1) first = out;
-      ASSERT_EQ(std::memcmp(first.data(), out.data(), n * sizeof(float)), 0) << tenon_opcode_name(op) << " with " << threads << " threads";
+      ASSERT_EQ(std::memcmp(first.data(), out.data(), n * sizeof(float)), 0)
+          << tenon_opcode_name(op) << " with " << threads << " threads";
     }
     test_threads = 1;
   }

@@ -1,5 +1,6 @@
-// gather and scatter. Both pair the places of one tensor, enumerated along the axis, with places of the other, selected
-// by the index; ROWS is ALONG with an index that is the same for all other axes (stride 0).
+// gather and scatter. Both pair the places of one tensor, enumerated along the axis, with places of
+// the other, selected by the index; ROWS is ALONG with an index that is the same for all other axes
+// (stride 0).
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -25,9 +26,9 @@ struct Job {
   int64_t bound;     // of the selected axis
   int64_t item;
   bool wide_index;
-  bool to_selected;           // scatter
-  ArrayFn add = nullptr;      // scatter with ADD
-  int64_t parts = 1;          // numbers in an element, for `add`
+  bool to_selected;       // scatter
+  ArrayFn add = nullptr;  // scatter with ADD
+  int64_t parts = 1;      // numbers in an element, for `add`
   std::atomic<int64_t> bad{std::numeric_limits<int64_t>::max()};  // least position out of range
 };
 
@@ -39,24 +40,31 @@ TenonOperand AsOperand(const TenonTensor& tensor) {
 
 // The index at `address`, in range. `position`: row-major, of this element in the index tensor.
 int64_t ReadIndex(Job& job, const char* address, int64_t position) {
-  const int64_t raw = job.wide_index ? *reinterpret_cast<const int64_t*>(address) : *reinterpret_cast<const int32_t*>(address);
+  const int64_t raw = job.wide_index ? *reinterpret_cast<const int64_t*>(address)
+                                     : *reinterpret_cast<const int32_t*>(address);
   const int64_t index = raw < 0 ? raw + job.bound : raw;
-  if (index >= 0 && index < job.bound) [[likely]] return index;
+  if (index >= 0 && index < job.bound) [[likely]]
+    return index;
   int64_t seen = job.bad.load(std::memory_order_relaxed);
-  while (position < seen && !job.bad.compare_exchange_weak(seen, position, std::memory_order_relaxed)) {
+  while (position < seen &&
+         !job.bad.compare_exchange_weak(seen, position, std::memory_order_relaxed)) {
   }
   return index < 0 ? 0 : job.bound - 1;
 }
 
 void MoveLine(const Job& job, char* enumerated, char* selected, int64_t n) {
-  const int64_t e = n == 1 ? job.item : job.others.inner_stride(kEnumerated), s = n == 1 ? job.item : job.others.inner_stride(kSelected);
+  const int64_t e = n == 1 ? job.item : job.others.inner_stride(kEnumerated),
+                s = n == 1 ? job.item : job.others.inner_stride(kSelected);
   if (job.add == nullptr) {
-    if (job.to_selected) CopyLine(selected, s, enumerated, e, job.item, n);
-    else CopyLine(enumerated, e, selected, s, job.item, n);
+    if (job.to_selected)
+      CopyLine(selected, s, enumerated, e, job.item, n);
+    else
+      CopyLine(enumerated, e, selected, s, job.item, n);
   } else if (e == job.item && s == job.item) {
     job.add(selected, selected, enumerated, nullptr, n * job.parts, 0);
   } else {
-    for (int64_t i = 0; i < n; ++i) job.add(selected + i * s, selected + i * s, enumerated + i * e, nullptr, job.parts, 0);
+    for (int64_t i = 0; i < n; ++i)
+      job.add(selected + i * s, selected + i * s, enumerated + i * e, nullptr, job.parts, 0);
   }
 }
 
@@ -69,8 +77,10 @@ void RunSegment(Job& job, int64_t at, int64_t n, int64_t j0, int64_t j1, int64_t
   const int64_t inner = job.others.inner_stride(kIndex);
   if (n == 1 || inner == 0) {
     for (int64_t j = j0; j < j1; ++j) {
-      const int64_t where = ReadIndex(job, index + j * job.steps[kIndex], position + j * position_step);
-      MoveLine(job, enumerated + j * job.steps[kEnumerated], selected + where * job.steps[kSelected], n);
+      const int64_t where =
+          ReadIndex(job, index + j * job.steps[kIndex], position + j * position_step);
+      MoveLine(job, enumerated + j * job.steps[kEnumerated],
+               selected + where * job.steps[kSelected], n);
     }
     return;
   }
@@ -78,8 +88,10 @@ void RunSegment(Job& job, int64_t at, int64_t n, int64_t j0, int64_t j1, int64_t
   const int64_t along = job.others.index_strides[job.others.rank - 1];
   for (int64_t j = j0; j < j1; ++j) {
     for (int64_t i = 0; i < n; ++i) {
-      const int64_t where = ReadIndex(job, index + j * job.steps[kIndex] + i * inner, position + i * along + j * position_step);
-      MoveLine(job, enumerated + j * job.steps[kEnumerated] + i * e, selected + where * job.steps[kSelected] + i * s, 1);
+      const int64_t where = ReadIndex(job, index + j * job.steps[kIndex] + i * inner,
+                                      position + i * along + j * position_step);
+      MoveLine(job, enumerated + j * job.steps[kEnumerated] + i * e,
+               selected + where * job.steps[kSelected] + i * s, 1);
     }
   }
 }
@@ -87,61 +99,88 @@ void RunSegment(Job& job, int64_t at, int64_t n, int64_t j0, int64_t j1, int64_t
 void Run(Job& job, int64_t position_step) {
   const Space& others = job.others;
   const int64_t inner = others.inner();
-  // Segments of lines. A gather may also be cut along the axis; a scatter may not: the order there is the result.
-  const bool axis_is_close = job.steps[kEnumerated] < others.inner_stride(kEnumerated) && others.inner_stride(kIndex) != 0;
-  const int64_t segment = axis_is_close ? 1 : std::min<int64_t>(inner, job.to_selected ? std::max<int64_t>(16, 1024 / job.item) : (16 << 10) / job.item);
+  // Segments of lines. A gather may also be cut along the axis; a scatter may not: the order there
+  // is the result.
+  const bool axis_is_close =
+      job.steps[kEnumerated] < others.inner_stride(kEnumerated) && others.inner_stride(kIndex) != 0;
+  const int64_t segment =
+      axis_is_close
+          ? 1
+          : std::min<int64_t>(inner, job.to_selected ? std::max<int64_t>(16, 1024 / job.item)
+                                                     : (16 << 10) / job.item);
   const int64_t per_line = (inner + segment - 1) / segment;
   const int64_t segments = others.count / inner * per_line;
   const auto run = [&](int64_t s, int64_t j0, int64_t j1) {
     const int64_t start = s % per_line * segment;
-    RunSegment(job, s / per_line * inner + start, std::min(segment, inner - start), j0, j1, position_step);
+    RunSegment(job, s / per_line * inner + start, std::min(segment, inner - start), j0, j1,
+               position_step);
   };
   constexpr int64_t kWorth = 16 << 10;  // elements
   if (job.to_selected) {
-    ParallelFor(segments, std::max<int64_t>(1, kWorth / (segment * job.length)), [&](int64_t begin, int64_t end) {
-      for (int64_t s = begin; s < end; ++s) run(s, 0, job.length);
-    });
+    ParallelFor(segments, std::max<int64_t>(1, kWorth / (segment * job.length)),
+                [&](int64_t begin, int64_t end) {
+                  for (int64_t s = begin; s < end; ++s) run(s, 0, job.length);
+                });
     return;
   }
-  ParallelFor(segments * job.length, std::max<int64_t>(1, kWorth / segment), [&](int64_t begin, int64_t end) {
-    while (begin < end) {
-      const int64_t j0 = begin % job.length, j1 = std::min(job.length, j0 + (end - begin));
-      run(begin / job.length, j0, j1);
-      begin += j1 - j0;
-    }
-  });
+  ParallelFor(segments * job.length, std::max<int64_t>(1, kWorth / segment),
+              [&](int64_t begin, int64_t end) {
+                while (begin < end) {
+                  const int64_t j0 = begin % job.length,
+                                j1 = std::min(job.length, j0 + (end - begin));
+                  run(begin / job.length, j0, j1);
+                  begin += j1 - j0;
+                }
+              });
 }
 
 TenonStatus Check(const TenonIndexArgs& a, bool scatter, TenonError* error) {
-  if (a.size < sizeof a) return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: TenonIndexArgs of %u bytes", a.size);
-  if (!tenon_struct_ok(&a, sizeof a) || a.flags != 0 || a.reserved != 0 || a.mode > TENON_INDEX_ALONG || a.combine > TENON_SCATTER_ADD) {
-    return tenon_fail(error, TENON_UNSUPPORTED, "cpu: unknown fields, mode %u or combination %u", a.mode, a.combine);
+  if (a.size < sizeof a)
+    return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: TenonIndexArgs of %u bytes", a.size);
+  if (!tenon_struct_ok(&a, sizeof a) || a.flags != 0 || a.reserved != 0 ||
+      a.mode > TENON_INDEX_ALONG || a.combine > TENON_SCATTER_ADD) {
+    return tenon_fail(error, TENON_UNSUPPORTED, "cpu: unknown fields, mode %u or combination %u",
+                      a.mode, a.combine);
   }
   const TenonTensor& enumerated = scatter ? a.src : a.dst;
   const TenonTensor& selected = scatter ? a.dst : a.src;
   const uint32_t rank = a.dst.rank;
-  if (a.src.rank != rank || rank == 0 || rank > TENON_ABI_MAX_RANK || a.axis >= rank || a.src.dtype != a.dst.dtype || tenon_dtype_size(a.src.dtype) == 0) {
-    return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: axis %u, ranks %u and %u, %s and %s", a.axis, a.src.rank, rank, tenon_dtype_name(a.src.dtype), tenon_dtype_name(a.dst.dtype));
+  if (a.src.rank != rank || rank == 0 || rank > TENON_ABI_MAX_RANK || a.axis >= rank ||
+      a.src.dtype != a.dst.dtype || tenon_dtype_size(a.src.dtype) == 0) {
+    return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: axis %u, ranks %u and %u, %s and %s",
+                      a.axis, a.src.rank, rank, tenon_dtype_name(a.src.dtype),
+                      tenon_dtype_name(a.dst.dtype));
   }
-  if (a.index.dtype != TENON_I32 && a.index.dtype != TENON_I64) return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: an index of %s", tenon_dtype_name(a.index.dtype));
+  if (a.index.dtype != TENON_I32 && a.index.dtype != TENON_I64)
+    return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: an index of %s",
+                      tenon_dtype_name(a.index.dtype));
   const bool rows = a.mode == TENON_INDEX_ROWS;
-  bool fits = a.index.rank == (rows ? 1u : rank) && a.index.sizes[rows ? 0 : a.axis] == enumerated.sizes[a.axis];
+  bool fits = a.index.rank == (rows ? 1u : rank) &&
+              a.index.sizes[rows ? 0 : a.axis] == enumerated.sizes[a.axis];
   for (uint32_t d = 0; fits && d < rank; ++d) {
-    fits = a.src.sizes[d] > 0 && a.dst.sizes[d] > 0 && (d == a.axis || (a.src.sizes[d] == a.dst.sizes[d] && (rows || a.index.sizes[d] == a.dst.sizes[d])));
+    fits = a.src.sizes[d] > 0 && a.dst.sizes[d] > 0 &&
+           (d == a.axis ||
+            (a.src.sizes[d] == a.dst.sizes[d] && (rows || a.index.sizes[d] == a.dst.sizes[d])));
   }
-  if (!fits || selected.sizes[a.axis] <= 0) return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: the sizes of source, index and destination do not fit along axis %u", a.axis);
-  if (scatter && a.combine == TENON_SCATTER_ADD && a.src.dtype == TENON_BOOL) return tenon_fail(error, TENON_UNSUPPORTED, "cpu: no addition of bool");
+  if (!fits || selected.sizes[a.axis] <= 0)
+    return tenon_fail(error, TENON_INVALID_ARGUMENT,
+                      "cpu: the sizes of source, index and destination do not fit along axis %u",
+                      a.axis);
+  if (scatter && a.combine == TENON_SCATTER_ADD && a.src.dtype == TENON_BOOL)
+    return tenon_fail(error, TENON_UNSUPPORTED, "cpu: no addition of bool");
   return TENON_OK;
 }
 
-TenonStatus IndexCall(bool scatter, const TenonIndexArgs* args, TenonCall* call, TenonError* error) {
+TenonStatus IndexCall(bool scatter, const TenonIndexArgs* args, TenonCall* call,
+                      TenonError* error) {
   if (args == nullptr) return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: no arguments");
   if (const TenonStatus status = CheckCall(call, error); status != TENON_OK) return status;
   const TenonIndexArgs& a = *args;
   if (const TenonStatus status = Check(a, scatter, error); status != TENON_OK) return status;
   if (call != nullptr) call->workspace_bytes = 0;
   if (call != nullptr && (call->flags & TENON_CALL_DRY_RUN) != 0) return TENON_OK;
-  if (a.src.buffer == 0 || a.dst.buffer == 0 || a.index.buffer == 0 || a.out_of_range == 0) return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: an index call without buffers");
+  if (a.src.buffer == 0 || a.dst.buffer == 0 || a.index.buffer == 0 || a.out_of_range == 0)
+    return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: an index call without buffers");
 
   const TenonTensor& enumerated = scatter ? a.src : a.dst;
   const TenonTensor& selected = scatter ? a.dst : a.src;
@@ -155,7 +194,8 @@ TenonStatus IndexCall(bool scatter, const TenonIndexArgs* args, TenonCall* call,
     index.strides[a.axis] = a.index.strides[0];
   } else {
     int64_t stride = 1;
-    for (uint32_t d = launch.rank; d-- > 0; stride *= a.index.sizes[d]) launch.index_strides[d] = stride;
+    for (uint32_t d = launch.rank; d-- > 0; stride *= a.index.sizes[d])
+      launch.index_strides[d] = stride;
     position_step = launch.index_strides[a.axis];
   }
   const TenonTensor* tensors[3] = {&enumerated, &selected, &index};
@@ -184,7 +224,8 @@ TenonStatus IndexCall(bool scatter, const TenonIndexArgs* args, TenonCall* call,
   }
   Run(job, position_step);
   const int64_t bad = job.bad.load(std::memory_order_relaxed);
-  if (bad != std::numeric_limits<int64_t>::max()) *reinterpret_cast<int64_t*>(a.out_of_range + a.out_of_range_offset) = bad + 1;
+  if (bad != std::numeric_limits<int64_t>::max())
+    *reinterpret_cast<int64_t*>(a.out_of_range + a.out_of_range_offset) = bad + 1;
   return TENON_OK;
 }
 
@@ -192,17 +233,22 @@ TenonStatus IndexCall(bool scatter, const TenonIndexArgs* args, TenonCall* call,
 
 TenonStatus CheckCall(const TenonCall* call, TenonError* error) {
   if (call == nullptr) return TENON_OK;
-  if (call->size < sizeof(TenonCall)) return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: TenonCall of %u bytes", call->size);
-  if (!tenon_struct_ok(call, sizeof *call) || (call->flags & ~(TENON_CALL_DRY_RUN | TENON_CALL_DETERMINISTIC)) != 0) {
-    return tenon_fail(error, TENON_UNSUPPORTED, "cpu: unknown fields or flags %#x of a call", call->flags);
+  if (call->size < sizeof(TenonCall))
+    return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: TenonCall of %u bytes", call->size);
+  if (!tenon_struct_ok(call, sizeof *call) ||
+      (call->flags & ~(TENON_CALL_DRY_RUN | TENON_CALL_DETERMINISTIC)) != 0) {
+    return tenon_fail(error, TENON_UNSUPPORTED, "cpu: unknown fields or flags %#x of a call",
+                      call->flags);
   }
   return TENON_OK;
 }
 
-TenonStatus Gather(TenonDevice, TenonStream, const TenonIndexArgs* args, TenonCall* call, TenonError* error) noexcept {
+TenonStatus Gather(TenonDevice, TenonStream, const TenonIndexArgs* args, TenonCall* call,
+                   TenonError* error) noexcept {
   return IndexCall(false, args, call, error);
 }
-TenonStatus Scatter(TenonDevice, TenonStream, const TenonIndexArgs* args, TenonCall* call, TenonError* error) noexcept {
+TenonStatus Scatter(TenonDevice, TenonStream, const TenonIndexArgs* args, TenonCall* call,
+                    TenonError* error) noexcept {
   return IndexCall(true, args, call, error);
 }
 

@@ -1,5 +1,5 @@
-// gather and scatter against loops over positions: every dtype, axis and mode, any strides, repeated and negative
-// indices, indices out of range, order of assignments and additions; threads.
+// gather and scatter against loops over positions: every dtype, axis and mode, any strides,
+// repeated and negative indices, indices out of range, order of assignments and additions; threads.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -29,7 +29,9 @@ struct Tensor {
     }
     bytes.assign(static_cast<size_t>(next + 2) * tenon_dtype_size(dtype), 0x11);
   }
-  char* At(int64_t offset) { return bytes.data() + offset * static_cast<int64_t>(tenon_dtype_size(abi.dtype)); }
+  char* At(int64_t offset) {
+    return bytes.data() + offset * static_cast<int64_t>(tenon_dtype_size(abi.dtype));
+  }
   const TenonTensor& Bind() {
     abi.buffer = reinterpret_cast<TenonBuffer>(bytes.data());
     return abi;
@@ -45,40 +47,53 @@ uint32_t PartOf(uint32_t dtype) {
 void Randomise(Tensor& t, Random& random) {
   const uint32_t part = PartOf(t.abi.dtype);
   for (size_t i = 0; i < t.bytes.size() / tenon_dtype_size(part); ++i) {
-    WriteBits(t.bytes.data(), part, static_cast<int64_t>(i), tenon_dtype_is_float(part) ? BitsOf(part, static_cast<Real>(random() % 64) - 32) : RandomValue(part, random));
+    WriteBits(t.bytes.data(), part, static_cast<int64_t>(i),
+              tenon_dtype_is_float(part) ? BitsOf(part, static_cast<Real>(random() % 64) - 32)
+                                         : RandomValue(part, random));
   }
 }
 
 void Add(uint32_t dtype, char* to, const char* from) {
   const uint32_t part = PartOf(dtype);
   const TenonInstr add = Instr(TENON_OP_ADD, part);
-  for (int64_t p = 0; p < (part == dtype ? 1 : 2); ++p) WriteBits(to, part, p, Reference(add, part, ReadBits(to, part, p), ReadBits(from, part, p), 0));
+  for (int64_t p = 0; p < (part == dtype ? 1 : 2); ++p)
+    WriteBits(to, part, p, Reference(add, part, ReadBits(to, part, p), ReadBits(from, part, p), 0));
 }
 
-void RunIndex(bool scatter, uint32_t dtype, const std::vector<int64_t>& sizes, uint32_t axis, int64_t bound, uint32_t mode, uint32_t combine, bool shuffled, bool out_of_range, Random& random) {
+void RunIndex(bool scatter, uint32_t dtype, const std::vector<int64_t>& sizes, uint32_t axis,
+              int64_t bound, uint32_t mode, uint32_t combine, bool shuffled, bool out_of_range,
+              Random& random) {
   std::vector<int64_t> selected_sizes = sizes;
   selected_sizes[axis] = bound;
-  Tensor enumerated(dtype, sizes, random, shuffled), selected(dtype, selected_sizes, random, shuffled);
-  Tensor index(random() % 2 == 0 ? TENON_I32 : TENON_I64, mode == TENON_INDEX_ROWS ? std::vector<int64_t>{sizes[axis]} : sizes, random, shuffled);
+  Tensor enumerated(dtype, sizes, random, shuffled),
+      selected(dtype, selected_sizes, random, shuffled);
+  Tensor index(random() % 2 == 0 ? TENON_I32 : TENON_I64,
+               mode == TENON_INDEX_ROWS ? std::vector<int64_t>{sizes[axis]} : sizes, random,
+               shuffled);
   Randomise(enumerated, random);
   Randomise(selected, random);
   const size_t n_index = index.bytes.size() / tenon_dtype_size(index.abi.dtype);
   for (size_t i = 0; i < n_index; ++i) {
     int64_t v = static_cast<int64_t>(random() % static_cast<uint64_t>(2 * bound)) - bound;
     if (out_of_range && random() % 10 == 0) v = random() % 2 == 0 ? bound + 3 : -bound - 1;
-    WriteBits(index.bytes.data(), index.abi.dtype, static_cast<int64_t>(i), static_cast<uint64_t>(v));
+    WriteBits(index.bytes.data(), index.abi.dtype, static_cast<int64_t>(i),
+              static_cast<uint64_t>(v));
   }
   Tensor want_enumerated = enumerated, want_selected = selected;
   int64_t want_bad = 0;
   TenonPosition at = FirstPosition(sizes);
   int64_t position = 0;
   do {
-    const int64_t place = mode == TENON_INDEX_ROWS ? at.at[axis] * index.abi.strides[0] : tenon_position_offset(&at, index.abi.strides);
-    int64_t v = static_cast<int64_t>(IntOf(index.abi.dtype, ReadBits(index.bytes.data(), index.abi.dtype, place)));
+    const int64_t place = mode == TENON_INDEX_ROWS ? at.at[axis] * index.abi.strides[0]
+                                                   : tenon_position_offset(&at, index.abi.strides);
+    int64_t v = static_cast<int64_t>(
+        IntOf(index.abi.dtype, ReadBits(index.bytes.data(), index.abi.dtype, place)));
     v += v < 0 ? bound : 0;
     if (v < 0 || v >= bound) {
-      if (want_bad == 0) want_bad = 1 + (mode == TENON_INDEX_ROWS ? at.at[axis] : position);
-      else if (mode == TENON_INDEX_ROWS) want_bad = std::min(want_bad, 1 + at.at[axis]);
+      if (want_bad == 0)
+        want_bad = 1 + (mode == TENON_INDEX_ROWS ? at.at[axis] : position);
+      else if (mode == TENON_INDEX_ROWS)
+        want_bad = std::min(want_bad, 1 + at.at[axis]);
       v = std::clamp<int64_t>(v, 0, bound - 1);
     }
     TenonPosition there = at;
@@ -86,9 +101,12 @@ void RunIndex(bool scatter, uint32_t dtype, const std::vector<int64_t>& sizes, u
     char* e = want_enumerated.At(tenon_position_offset(&at, enumerated.abi.strides));
     char* s = want_selected.At(tenon_position_offset(&there, selected.abi.strides));
     const size_t item = tenon_dtype_size(dtype);
-    if (!scatter) std::memcpy(e, s, item);
-    else if (combine == TENON_SCATTER_ASSIGN) std::memcpy(s, e, item);
-    else Add(dtype, s, e);
+    if (!scatter)
+      std::memcpy(e, s, item);
+    else if (combine == TENON_SCATTER_ASSIGN)
+      std::memcpy(s, e, item);
+    else
+      Add(dtype, s, e);
     ++position;
   } while (tenon_position_next(&at));
   int64_t bad[2] = {0, 0};
@@ -110,21 +128,30 @@ void RunIndex(bool scatter, uint32_t dtype, const std::vector<int64_t>& sizes, u
   ASSERT_EQ(scatter ? selected.bytes : enumerated.bytes, untouched);
   ASSERT_EQ(fn(1, 0, &args, nullptr, &error), TENON_OK) << error.message;
   ASSERT_EQ(bad[1], want_bad);
-  ASSERT_EQ(enumerated.bytes, want_enumerated.bytes) << tenon_dtype_name(dtype) << " axis " << axis << " mode " << mode;
-  ASSERT_EQ(selected.bytes, want_selected.bytes) << tenon_dtype_name(dtype) << " axis " << axis << " mode " << mode << " combine " << combine;
+  ASSERT_EQ(enumerated.bytes, want_enumerated.bytes)
+      << tenon_dtype_name(dtype) << " axis " << axis << " mode " << mode;
+  ASSERT_EQ(selected.bytes, want_selected.bytes)
+      << tenon_dtype_name(dtype) << " axis " << axis << " mode " << mode << " combine " << combine;
 }
 
 TEST(Gather, EveryDtypeAxisAndMode) {
   Random random(1);
   for (uint32_t dtype = TENON_BOOL; dtype <= TENON_C128; ++dtype) {
-    for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{9}, {6, 5}, {5, 40}, {3, 4, 5}, {2, 3, 2, 4}}) {
+    for (const std::vector<int64_t>& sizes :
+         {std::vector<int64_t>{9}, {6, 5}, {5, 40}, {3, 4, 5}, {2, 3, 2, 4}}) {
       for (uint32_t axis = 0; axis < sizes.size(); ++axis) {
         for (uint32_t mode : {TENON_INDEX_ROWS, TENON_INDEX_ALONG}) {
           for (int trial = 0; trial < 4; ++trial) {
-            ASSERT_NO_FATAL_FAILURE(RunIndex(false, dtype, sizes, axis, 1 + static_cast<int64_t>(random() % 9), mode, 0, trial % 2 == 1, trial >= 2, random));
-            ASSERT_NO_FATAL_FAILURE(RunIndex(true, dtype, sizes, axis, 1 + static_cast<int64_t>(random() % 9), mode, TENON_SCATTER_ASSIGN, trial % 2 == 1, trial >= 2, random));
+            ASSERT_NO_FATAL_FAILURE(RunIndex(false, dtype, sizes, axis,
+                                             1 + static_cast<int64_t>(random() % 9), mode, 0,
+                                             trial % 2 == 1, trial >= 2, random));
+            ASSERT_NO_FATAL_FAILURE(
+                RunIndex(true, dtype, sizes, axis, 1 + static_cast<int64_t>(random() % 9), mode,
+                         TENON_SCATTER_ASSIGN, trial % 2 == 1, trial >= 2, random));
             if (dtype == TENON_BOOL) continue;
-            ASSERT_NO_FATAL_FAILURE(RunIndex(true, dtype, sizes, axis, 1 + static_cast<int64_t>(random() % 9), mode, TENON_SCATTER_ADD, trial % 2 == 1, trial >= 2, random));
+            ASSERT_NO_FATAL_FAILURE(
+                RunIndex(true, dtype, sizes, axis, 1 + static_cast<int64_t>(random() % 9), mode,
+                         TENON_SCATTER_ADD, trial % 2 == 1, trial >= 2, random));
           }
         }
       }
@@ -138,9 +165,12 @@ TEST(Gather, LargeWithThreads) {
     test_threads = threads;
     for (uint32_t mode : {TENON_INDEX_ROWS, TENON_INDEX_ALONG}) {
       for (uint32_t axis : {0u, 1u}) {
-        ASSERT_NO_FATAL_FAILURE(RunIndex(false, TENON_F32, {500, 300}, axis, 77, mode, 0, false, true, random));
-        ASSERT_NO_FATAL_FAILURE(RunIndex(true, TENON_F32, {500, 300}, axis, 77, mode, TENON_SCATTER_ADD, false, true, random));
-        ASSERT_NO_FATAL_FAILURE(RunIndex(true, TENON_F32, {500, 300}, axis, 77, mode, TENON_SCATTER_ASSIGN, false, true, random));
+        ASSERT_NO_FATAL_FAILURE(
+            RunIndex(false, TENON_F32, {500, 300}, axis, 77, mode, 0, false, true, random));
+        ASSERT_NO_FATAL_FAILURE(RunIndex(true, TENON_F32, {500, 300}, axis, 77, mode,
+                                         TENON_SCATTER_ADD, false, true, random));
+        ASSERT_NO_FATAL_FAILURE(RunIndex(true, TENON_F32, {500, 300}, axis, 77, mode,
+                                         TENON_SCATTER_ASSIGN, false, true, random));
       }
     }
   }

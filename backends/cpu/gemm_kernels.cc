@@ -1,8 +1,10 @@
-// Matrix products after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008): both factors
-// are packed into panels, slab by slab of k, and a kernel keeps a tile of the result in registers. Packing takes any
-// strides and widens small integers and halves; tiles at the edges are padded with zeros.
+// Matrix products after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication"
+// (2008): both factors are packed into panels, slab by slab of k, and a kernel keeps a tile of the
+// result in registers. Packing takes any strides and widens small integers and halves; tiles at the
+// edges are padded with zeros.
 //
-// This file alone is compiled with contraction: acc += a * b is one instruction where the processor has it.
+// This file alone is compiled with contraction: acc += a * b is one instruction where the processor
+// has it.
 #include "backends/cpu/gemm_kernels.h"
 
 #include <algorithm>
@@ -24,7 +26,8 @@ namespace tenon_cpu {
 namespace HWY_NAMESPACE {
 namespace {
 
-// The tile in registers: kRows x (kVectors vectors); 24 of 32 registers with AVX-512, 12 of 16 otherwise.
+// The tile in registers: kRows x (kVectors vectors); 24 of 32 registers with AVX-512, 12 of 16
+// otherwise.
 #if defined(__x86_64__) && HWY_TARGET == HWY_AVX3
 inline constexpr int64_t kVectorBytes = 64, kRows = 12, kVectors = 2;
 #elif defined(__x86_64__) && HWY_TARGET == HWY_AVX2
@@ -32,10 +35,11 @@ inline constexpr int64_t kVectorBytes = 32, kRows = 6, kVectors = 2;
 #else
 inline constexpr int64_t kVectorBytes = 16, kRows = 4, kVectors = 2;
 #endif
-inline constexpr int64_t kSlab = 256;    // of k: a panel of b, 32 KiB with AVX-512, stays in the first-level cache
+inline constexpr int64_t kSlab =
+    256;  // of k: a panel of b, 32 KiB with AVX-512, stays in the first-level cache
 inline constexpr int64_t kBlockM = 240;  // rows whose panels of a stay in the second-level cache
 inline constexpr int64_t kBlockN = 1024;
-inline constexpr int64_t kMost = 4096;   // rows and columns packed at a time
+inline constexpr int64_t kMost = 4096;  // rows and columns packed at a time
 
 template <class T>
 struct Vector {
@@ -54,12 +58,16 @@ struct BF16 {
 
 template <class T, class S>
 TENON_INLINE T Widen(S x) {
-  if constexpr (std::is_same_v<S, F16>) return tenon_f16_to_f32(x.bits);
-  else if constexpr (std::is_same_v<S, BF16>) return tenon_bf16_to_f32(x.bits);
-  else return static_cast<T>(x);
+  if constexpr (std::is_same_v<S, F16>)
+    return tenon_f16_to_f32(x.bits);
+  else if constexpr (std::is_same_v<S, BF16>)
+    return tenon_bf16_to_f32(x.bits);
+  else
+    return static_cast<T>(x);
 }
 
-// Where a tile goes. `first`: the tile starts the sum, so c counts with beta, and the bias is added.
+// Where a tile goes. `first`: the tile starts the sum, so c counts with beta, and the bias is
+// added.
 template <class T>
 struct Output {
   T alpha, beta;
@@ -68,7 +76,8 @@ struct Output {
 
 // acc = the panels' product over `k`; tile rows [0, R), vectors [0, V).
 template <class T, int R, int V>
-TENON_INLINE void Multiply(const T* a, const T* b, int64_t k, typename Vector<T>::Type (&acc)[R][V]) {
+TENON_INLINE void Multiply(const T* a, const T* b, int64_t k,
+                           typename Vector<T>::Type (&acc)[R][V]) {
   using Lanes = typename Vector<T>::Type;
   for (int i = 0; i < R; ++i) {
     for (int v = 0; v < V; ++v) acc[i][v] = Lanes{};
@@ -76,7 +85,8 @@ TENON_INLINE void Multiply(const T* a, const T* b, int64_t k, typename Vector<T>
   for (int64_t p = 0; p < k; ++p) {
     Lanes line[V];
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) line[v] = *reinterpret_cast<const Lanes*>(b + v * Vector<T>::kLanes);
+    for (int v = 0; v < V; ++v)
+      line[v] = *reinterpret_cast<const Lanes*>(b + v * Vector<T>::kLanes);
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const Lanes x = a[i] - Lanes{};
@@ -112,14 +122,17 @@ template <class T>
 TileFn<T> FindTile(int64_t rows, int64_t columns) {
   const bool narrow = columns <= Vector<T>::kLanes;
   if (rows > kRows / 2) return narrow ? &MultiplyInto<T, kRows, 1> : &MultiplyInto<T, kRows, 2>;
-  if (rows > kRows / 3) return narrow ? &MultiplyInto<T, kRows / 2, 1> : &MultiplyInto<T, kRows / 2, 2>;
-  if (rows > 1) return narrow ? &MultiplyInto<T, (kRows + 2) / 3, 1> : &MultiplyInto<T, (kRows + 2) / 3, 2>;
+  if (rows > kRows / 3)
+    return narrow ? &MultiplyInto<T, kRows / 2, 1> : &MultiplyInto<T, kRows / 2, 2>;
+  if (rows > 1)
+    return narrow ? &MultiplyInto<T, (kRows + 2) / 3, 1> : &MultiplyInto<T, (kRows + 2) / 3, 2>;
   return narrow ? &MultiplyInto<T, 1, 1> : &MultiplyInto<T, 1, 2>;
 }
 
 // Panels of kRows rows of a, or (transposed) of kColumns columns of b: to[p * width + i].
 template <class T, class S>
-void PackPanel(T* to, const S* from, int64_t stride, int64_t k_stride, int64_t count, int64_t width, int64_t k) {
+void PackPanel(T* to, const S* from, int64_t stride, int64_t k_stride, int64_t count, int64_t width,
+               int64_t k) {
   if (stride == 1 && count == width) {
     for (int64_t p = 0; p < k; ++p) {
       const S* line = from + p * k_stride;
@@ -147,8 +160,10 @@ void PackPanel(T* to, const S* from, int64_t stride, int64_t k_stride, int64_t c
 
 // One row of a tile to c. `kStep`: the stride of c's and bias' columns if it is known, else 0.
 template <class T, class S, int kStep>
-void StoreRow(const Gemm& g, const Output<T>& out, const T* tile, S* c, const S* bias, int64_t columns) {
-  const int64_t c_step = kStep != 0 ? kStep : g.c_column, bias_step = kStep != 0 ? kStep : g.bias_column;
+void StoreRow(const Gemm& g, const Output<T>& out, const T* tile, S* c, const S* bias,
+              int64_t columns) {
+  const int64_t c_step = kStep != 0 ? kStep : g.c_column,
+                bias_step = kStep != 0 ? kStep : g.bias_column;
   T line[kColumns<T>];
   for (int64_t j = 0; j < columns; ++j) line[j] = out.alpha * tile[j];
   if (!out.first) {
@@ -166,21 +181,29 @@ void StoreRow(const Gemm& g, const Output<T>& out, const T* tile, S* c, const S*
 }
 
 template <class T, class S>
-void StoreTile(const Gemm& g, const Output<T>& out, const T* tile, int64_t row, int64_t column, int64_t rows, int64_t columns) {
+void StoreTile(const Gemm& g, const Output<T>& out, const T* tile, int64_t row, int64_t column,
+               int64_t rows, int64_t columns) {
   const bool dense = g.c_column == 1 && (g.bias == nullptr || g.bias_column == 1);
   for (int64_t i = 0; i < rows; ++i) {
     S* c = reinterpret_cast<S*>(g.c) + (row + i) * g.c_row + column * g.c_column;
-    const S* bias = g.bias == nullptr ? nullptr : reinterpret_cast<const S*>(g.bias) + (row + i) * g.bias_row + column * g.bias_column;
-    if (dense) StoreRow<T, S, 1>(g, out, tile + i * kColumns<T>, c, bias, columns);
-    else StoreRow<T, S, 0>(g, out, tile + i * kColumns<T>, c, bias, columns);
+    const S* bias = g.bias == nullptr ? nullptr
+                                      : reinterpret_cast<const S*>(g.bias) +
+                                            (row + i) * g.bias_row + column * g.bias_column;
+    if (dense)
+      StoreRow<T, S, 1>(g, out, tile + i * kColumns<T>, c, bias, columns);
+    else
+      StoreRow<T, S, 0>(g, out, tile + i * kColumns<T>, c, bias, columns);
   }
 }
 
 // Rows [m0, m1) by columns [n0, n1) of the packed part, which begins at (row, column) of c.
 template <class T, class S>
-void Block(const Gemm& g, const Output<T>& out, const T* a, const T* b, int64_t k, int64_t row, int64_t column, int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
+void Block(const Gemm& g, const Output<T>& out, const T* a, const T* b, int64_t k, int64_t row,
+           int64_t column, int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
   constexpr int64_t width = kColumns<T>;
-  const bool straight = std::is_same_v<T, S> && g.c_column == 1 && out.alpha == T{1} && (!out.first || (out.beta == T{0} && g.bias == nullptr)) && !(out.last && g.relu);
+  const bool straight = std::is_same_v<T, S> && g.c_column == 1 && out.alpha == T{1} &&
+                        (!out.first || (out.beta == T{0} && g.bias == nullptr)) &&
+                        !(out.last && g.relu);
   for (int64_t j = n0; j < n1; j += width) {
     const int64_t columns = std::min(width, n1 - j);
     for (int64_t i = m0; i < m1; i += kRows) {
@@ -189,7 +212,8 @@ void Block(const Gemm& g, const Output<T>& out, const T* a, const T* b, int64_t 
       const T* panel_b = b + j * k;
       const TileFn<T> fn = FindTile<T>(rows, columns);
       if (straight && columns == width && rows == kRows) {
-        fn(panel_a, panel_b, k, reinterpret_cast<T*>(g.c) + (row + i) * g.c_row + column + j, g.c_row, !out.first);
+        fn(panel_a, panel_b, k, reinterpret_cast<T*>(g.c) + (row + i) * g.c_row + column + j,
+           g.c_row, !out.first);
       } else {
         alignas(64) T tile[kRows * width];
         fn(panel_a, panel_b, k, tile, width, false);
@@ -201,44 +225,54 @@ void Block(const Gemm& g, const Output<T>& out, const T* a, const T* b, int64_t 
 
 template <class T>
 T Factor(double x) {
-  if constexpr (std::is_floating_point_v<T>) return static_cast<T>(x);
-  else return static_cast<T>(static_cast<int64_t>(x));  // the types are unsigned, -1 is the greatest
+  if constexpr (std::is_floating_point_v<T>)
+    return static_cast<T>(x);
+  else
+    return static_cast<T>(static_cast<int64_t>(x));  // the types are unsigned, -1 is the greatest
 }
 
 int64_t RoundUp(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
 
 template <class T>
 int64_t WorkspaceBytes(int64_t m, int64_t n, int64_t k) {
-  return (RoundUp(std::min(m, kMost), kRows) + RoundUp(std::min(n, kMost), kColumns<T>)) * std::min(k, kSlab) * static_cast<int64_t>(sizeof(T)) + 64;
+  return (RoundUp(std::min(m, kMost), kRows) + RoundUp(std::min(n, kMost), kColumns<T>)) *
+             std::min(k, kSlab) * static_cast<int64_t>(sizeof(T)) +
+         64;
 }
 
-// One row times a matrix is bound by reading the matrix, once, as it lies: packing would double that.
+// One row times a matrix is bound by reading the matrix, once, as it lies: packing would double
+// that.
 template <class T>
 void RowTimesLines(const Gemm& g, const Output<T>& out) {  // rows of b contiguous
   constexpr int64_t kWidth = 512;
   const T* x = reinterpret_cast<const T*>(g.a);
   const int64_t blocks = (g.n + kWidth - 1) / kWidth;
-  ParallelFor(blocks, std::max<int64_t>(1, (64 << 10) / (kWidth * g.k)), [&](int64_t begin, int64_t end) {
-    for (int64_t u = begin; u < end; ++u) {
-      const int64_t first = u * kWidth, columns = std::min(kWidth, g.n - first);
-      alignas(64) T sum[kWidth] = {};
-      const T* b = reinterpret_cast<const T*>(g.b) + first;
-      int64_t p = 0;
-      for (; p + 4 <= g.k; p += 4) {
-        const T x0 = x[p * g.a_column], x1 = x[(p + 1) * g.a_column], x2 = x[(p + 2) * g.a_column], x3 = x[(p + 3) * g.a_column];
-        const T *b0 = b + p * g.b_row, *b1 = b0 + g.b_row, *b2 = b1 + g.b_row, *b3 = b2 + g.b_row;
-        TENON_IVDEP
-        for (int64_t j = 0; j < columns; ++j) sum[j] += x0 * b0[j] + x1 * b1[j] + (x2 * b2[j] + x3 * b3[j]);
-      }
-      for (; p < g.k; ++p) {
-        const T x0 = x[p * g.a_column];
-        const T* b0 = b + p * g.b_row;
-        TENON_IVDEP
-        for (int64_t j = 0; j < columns; ++j) sum[j] += x0 * b0[j];
-      }
-      for (int64_t j = 0; j < columns; j += kColumns<T>) StoreTile<T, T>(g, out, sum + j, 0, first + j, 1, std::min(kColumns<T>, columns - j));
-    }
-  });
+  ParallelFor(
+      blocks, std::max<int64_t>(1, (64 << 10) / (kWidth * g.k)), [&](int64_t begin, int64_t end) {
+        for (int64_t u = begin; u < end; ++u) {
+          const int64_t first = u * kWidth, columns = std::min(kWidth, g.n - first);
+          alignas(64) T sum[kWidth] = {};
+          const T* b = reinterpret_cast<const T*>(g.b) + first;
+          int64_t p = 0;
+          for (; p + 4 <= g.k; p += 4) {
+            const T x0 = x[p * g.a_column], x1 = x[(p + 1) * g.a_column],
+                    x2 = x[(p + 2) * g.a_column], x3 = x[(p + 3) * g.a_column];
+            const T *b0 = b + p * g.b_row, *b1 = b0 + g.b_row, *b2 = b1 + g.b_row,
+                    *b3 = b2 + g.b_row;
+            TENON_IVDEP
+            for (int64_t j = 0; j < columns; ++j)
+              sum[j] += x0 * b0[j] + x1 * b1[j] + (x2 * b2[j] + x3 * b3[j]);
+          }
+          for (; p < g.k; ++p) {
+            const T x0 = x[p * g.a_column];
+            const T* b0 = b + p * g.b_row;
+            TENON_IVDEP
+            for (int64_t j = 0; j < columns; ++j) sum[j] += x0 * b0[j];
+          }
+          for (int64_t j = 0; j < columns; j += kColumns<T>)
+            StoreTile<T, T>(g, out, sum + j, 0, first + j, 1, std::min(kColumns<T>, columns - j));
+        }
+      });
 }
 
 template <class T>
@@ -252,7 +286,9 @@ void RowTimesColumns(const Gemm& g, const Output<T>& out) {  // columns of b con
       Lanes acc[4] = {};
       int64_t p = 0;
       for (; p + 4 * lanes <= g.k; p += 4 * lanes) {
-        for (int k = 0; k < 4; ++k) acc[k] += *reinterpret_cast<const Lanes*>(x + p + k * lanes) * *reinterpret_cast<const Lanes*>(b + p + k * lanes);
+        for (int k = 0; k < 4; ++k)
+          acc[k] += *reinterpret_cast<const Lanes*>(x + p + k * lanes) *
+                    *reinterpret_cast<const Lanes*>(b + p + k * lanes);
       }
       const Lanes all = (acc[0] + acc[1]) + (acc[2] + acc[3]);
       T sum = 0;
@@ -276,9 +312,12 @@ bool RowTimesMatrix(Gemm g) {
   }
   if (g.m != 1) return false;
   const Output<T> out{Factor<T>(g.alpha), Factor<T>(g.beta), true, true};
-  if (g.b_column == 1) RowTimesLines<T>(g, out);
-  else if (g.b_row == 1 && g.a_column == 1) RowTimesColumns<T>(g, out);
-  else return false;
+  if (g.b_column == 1)
+    RowTimesLines<T>(g, out);
+  else if (g.b_row == 1 && g.a_column == 1)
+    RowTimesColumns<T>(g, out);
+  else
+    return false;
   return true;
 }
 
@@ -298,37 +337,49 @@ void Run(const Gemm& g, char* workspace) {
       for (int64_t k0 = 0; k0 < g.k; k0 += kSlab) {
         const int64_t k = std::min(kSlab, g.k - k0);
         T* const packed_a = reinterpret_cast<T*>(workspace);
-        T* const packed_b = packed_a + RoundUp(RoundUp(m, kRows) * k, 64 / static_cast<int64_t>(sizeof(T)));
+        T* const packed_b =
+            packed_a + RoundUp(RoundUp(m, kRows) * k, 64 / static_cast<int64_t>(sizeof(T)));
         const int64_t panels_a = (m + kRows - 1) / kRows, panels_b = (n + width - 1) / width;
         const int64_t work = m * n * k;
-        constexpr int64_t kSerial = 128 * 128 * 128;  // below, waking a thread costs more than it brings
-        ParallelFor(panels_a + panels_b, work < kSerial ? panels_a + panels_b : 16, [&](int64_t begin, int64_t end) {
-          for (int64_t p = begin; p < end; ++p) {
-            if (p < panels_a) {
-              const int64_t i = p * kRows;
-              PackPanel<T, S>(packed_a + i * k, a + (row + i) * g.a_row + k0 * g.a_column, g.a_row, g.a_column, std::min(kRows, m - i), kRows, k);
-            } else {
-              const int64_t j = (p - panels_a) * width;
-              PackPanel<T, S>(packed_b + j * k, b + (column + j) * g.b_column + k0 * g.b_row, g.b_column, g.b_row, std::min(width, n - j), width, k);
-            }
-          }
-        });
+        constexpr int64_t kSerial =
+            128 * 128 * 128;  // below, waking a thread costs more than it brings
+        ParallelFor(
+            panels_a + panels_b, work < kSerial ? panels_a + panels_b : 16,
+            [&](int64_t begin, int64_t end) {
+              for (int64_t p = begin; p < end; ++p) {
+                if (p < panels_a) {
+                  const int64_t i = p * kRows;
+                  PackPanel<T, S>(packed_a + i * k, a + (row + i) * g.a_row + k0 * g.a_column,
+                                  g.a_row, g.a_column, std::min(kRows, m - i), kRows, k);
+                } else {
+                  const int64_t j = (p - panels_a) * width;
+                  PackPanel<T, S>(packed_b + j * k, b + (column + j) * g.b_column + k0 * g.b_row,
+                                  g.b_column, g.b_row, std::min(width, n - j), width, k);
+                }
+              }
+            });
         const Output<T> out{Factor<T>(g.alpha), Factor<T>(g.beta), k0 == 0, k0 + k == g.k};
         int64_t block_m = kBlockM, block_n = kBlockN;
         if (work >= kSerial) {
           const int64_t wanted = 3 * host->num_threads(host->ctx);
-          while (RoundUp(m, block_m) / block_m * (RoundUp(n, block_n) / block_n) < wanted && (block_m > 60 || block_n > 128)) {
-            if (block_n > 4 * block_m || block_m <= 60) block_n /= 2;
-            else block_m /= 2;
+          while (RoundUp(m, block_m) / block_m * (RoundUp(n, block_n) / block_n) < wanted &&
+                 (block_m > 60 || block_n > 128)) {
+            if (block_n > 4 * block_m || block_m <= 60)
+              block_n /= 2;
+            else
+              block_m /= 2;
           }
         }
-        const int64_t blocks_m = (m + block_m - 1) / block_m, blocks_n = (n + block_n - 1) / block_n;
-        ParallelFor(blocks_m * blocks_n, work < kSerial ? blocks_m * blocks_n : 1, [&](int64_t begin, int64_t end) {
-          for (int64_t u = begin; u < end; ++u) {
-            const int64_t i = u / blocks_n * block_m, j = u % blocks_n * block_n;
-            Block<T, C>(g, out, packed_a, packed_b, k, row, column, i, std::min(m, i + block_m), j, std::min(n, j + block_n));
-          }
-        });
+        const int64_t blocks_m = (m + block_m - 1) / block_m,
+                      blocks_n = (n + block_n - 1) / block_n;
+        ParallelFor(blocks_m * blocks_n, work < kSerial ? blocks_m * blocks_n : 1,
+                    [&](int64_t begin, int64_t end) {
+                      for (int64_t u = begin; u < end; ++u) {
+                        const int64_t i = u / blocks_n * block_m, j = u % blocks_n * block_n;
+                        Block<T, C>(g, out, packed_a, packed_b, k, row, column, i,
+                                    std::min(m, i + block_m), j, std::min(n, j + block_n));
+                      }
+                    });
       }
     }
   }
@@ -338,19 +389,40 @@ void Run(const Gemm& g, char* workspace) {
 
 bool SetGemm(uint32_t dtype, GemmFns* fns) {
   switch (dtype) {
-    case TENON_F32: *fns = {&Run<float, float>, &WorkspaceBytes<float>}; return true;
-    case TENON_F64: *fns = {&Run<double, double>, &WorkspaceBytes<double>}; return true;
-    case TENON_F16: *fns = {&Run<float, F16, float>, &WorkspaceBytes<float>}; return true;
-    case TENON_BF16: *fns = {&Run<float, BF16, float>, &WorkspaceBytes<float>}; return true;
-    case TENON_U8: *fns = {&Run<uint32_t, uint8_t>, &WorkspaceBytes<uint32_t>}; return true;
-    case TENON_I8: *fns = {&Run<uint32_t, int8_t>, &WorkspaceBytes<uint32_t>}; return true;
-    case TENON_U16: *fns = {&Run<uint32_t, uint16_t>, &WorkspaceBytes<uint32_t>}; return true;
-    case TENON_I16: *fns = {&Run<uint32_t, int16_t>, &WorkspaceBytes<uint32_t>}; return true;
+    case TENON_F32:
+      *fns = {&Run<float, float>, &WorkspaceBytes<float>};
+      return true;
+    case TENON_F64:
+      *fns = {&Run<double, double>, &WorkspaceBytes<double>};
+      return true;
+    case TENON_F16:
+      *fns = {&Run<float, F16, float>, &WorkspaceBytes<float>};
+      return true;
+    case TENON_BF16:
+      *fns = {&Run<float, BF16, float>, &WorkspaceBytes<float>};
+      return true;
+    case TENON_U8:
+      *fns = {&Run<uint32_t, uint8_t>, &WorkspaceBytes<uint32_t>};
+      return true;
+    case TENON_I8:
+      *fns = {&Run<uint32_t, int8_t>, &WorkspaceBytes<uint32_t>};
+      return true;
+    case TENON_U16:
+      *fns = {&Run<uint32_t, uint16_t>, &WorkspaceBytes<uint32_t>};
+      return true;
+    case TENON_I16:
+      *fns = {&Run<uint32_t, int16_t>, &WorkspaceBytes<uint32_t>};
+      return true;
     case TENON_U32:
-    case TENON_I32: *fns = {&Run<uint32_t, uint32_t>, &WorkspaceBytes<uint32_t>}; return true;
+    case TENON_I32:
+      *fns = {&Run<uint32_t, uint32_t>, &WorkspaceBytes<uint32_t>};
+      return true;
     case TENON_U64:
-    case TENON_I64: *fns = {&Run<uint64_t, uint64_t>, &WorkspaceBytes<uint64_t>}; return true;
-    default: return false;
+    case TENON_I64:
+      *fns = {&Run<uint64_t, uint64_t>, &WorkspaceBytes<uint64_t>};
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -19,14 +19,15 @@ struct Gemm {
 };
 
 struct GemmFns {
-  // `workspace` has workspace_bytes(m, n, k) and is aligned to 64. The result does not depend on how the work is spread
-  // over threads: every element is one sum in ascending order of k, cut at fixed places.
+  // `workspace` has workspace_bytes(m, n, k) and is aligned to 64. The result does not depend on
+  // how the work is spread over threads: every element is one sum in ascending order of k, cut at
+  // fixed places.
   void (*run)(const Gemm& gemm, char* workspace);
   int64_t (*workspace_bytes)(int64_t m, int64_t n, int64_t k);
 };
 
-// By the dtype of a and b. c and bias have the same, but f32 for f16 and bf16. Integers wrap and know no relu. False:
-// there is none (bool; complex products are made of real ones by matmul.cc).
+// By the dtype of a and b. c and bias have the same, but f32 for f16 and bf16. Integers wrap and
+// know no relu. False: there is none (bool; complex products are made of real ones by matmul.cc).
 bool FindGemm(uint32_t dtype, GemmFns* fns);
 
 }  // namespace tenon_cpu

@@ -12,8 +12,8 @@ namespace tenon_cpu {
 // Set once by the entry function, before anything else can be called.
 extern const TenonHost* host;
 
-// Calls fn(begin, end) over pieces of [0, n) that begin at multiples of `grain`; inline if there is one piece only.
-// What is computed must not depend on how the pieces are put together.
+// Calls fn(begin, end) over pieces of [0, n) that begin at multiples of `grain`; inline if there is
+// one piece only. What is computed must not depend on how the pieces are put together.
 template <class Fn>
 void ParallelFor(int64_t n, int64_t grain, Fn&& fn) {
   if (n <= grain) {
@@ -22,7 +22,8 @@ void ParallelFor(int64_t n, int64_t grain, Fn&& fn) {
   }
   using Body = std::remove_reference_t<Fn>;
   host->parallel_for(
-      host->ctx, n, grain, [](void* arg, int64_t begin, int64_t end) { (*static_cast<Body*>(arg))(begin, end); },
+      host->ctx, n, grain,
+      [](void* arg, int64_t begin, int64_t end) { (*static_cast<Body*>(arg))(begin, end); },
       const_cast<void*>(static_cast<const void*>(&fn)));
 }
 

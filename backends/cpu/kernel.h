@@ -11,7 +11,8 @@
 
 namespace tenon_cpu {
 
-// A program of one array function: launched on contiguous operands it is called on their memory, with nothing between.
+// A program of one array function: launched on contiguous operands it is called on their memory,
+// with nothing between.
 struct DirectCall {
   enum class From : uint8_t { kNothing, kInput, kScalar, kConstant };
   struct Argument {
@@ -44,7 +45,8 @@ struct Kernel {
   std::unique_ptr<ReducePlan> reduce;  // of a reduce kernel
 };
 
-TenonStatus CreateKernel(const TenonKernelDesc& desc, std::unique_ptr<Kernel>* kernel, TenonError* error);
+TenonStatus CreateKernel(const TenonKernelDesc& desc, std::unique_ptr<Kernel>* kernel,
+                         TenonError* error);
 TenonStatus LaunchKernel(const Kernel& kernel, const TenonLaunch& launch, TenonError* error);
 
 // Parts of LaunchKernel: the launch has been checked.

@@ -1,4 +1,5 @@
-// What the reducers share: states, vectors of a fixed number of lanes, extremes. Included once per target.
+// What the reducers share: states, vectors of a fixed number of lanes, extremes. Included once per
+// target.
 #include <cstring>
 #include <limits>
 
@@ -21,16 +22,21 @@ namespace {
 
 // The type that a state holds for elements of type T.
 template <class T>
-using Wide = std::conditional_t<kFloat<T>, double, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
+using Wide = std::conditional_t<kFloat<T>, double,
+                                std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
 
 template <class C>
 TENON_INLINE C& In(Slot& slot) {
-  if constexpr (std::is_same_v<C, double>) return slot.f;
-  else if constexpr (std::is_same_v<C, int64_t>) return slot.i;
-  else return slot.u;
+  if constexpr (std::is_same_v<C, double>)
+    return slot.f;
+  else if constexpr (std::is_same_v<C, int64_t>)
+    return slot.i;
+  else
+    return slot.u;
 }
 
-// ---- lanes: eight elements side by side, in a fixed number whatever the processor, so the order is the same ----
+// ---- lanes: eight elements side by side, in a fixed number whatever the processor, so the order
+// is the same ----
 
 inline constexpr int64_t kLanes = 8;
 template <class T>
@@ -47,8 +53,10 @@ TENON_INLINE void Load(Lanes<C>& to, const T* from) {
 
 template <bool kMax, class C>
 TENON_INLINE C Better(C a, C b) {
-  if constexpr (kMax) return Max::Do(a, b);
-  else return Min::Do(a, b);
+  if constexpr (kMax)
+    return Max::Do(a, b);
+  else
+    return Min::Do(a, b);
 }
 
 // The extreme of an array; for floats NaN if there is one.
@@ -68,12 +76,16 @@ TENON_INLINE T Extreme(const T* x, int64_t n) {
         for (int k = 0; k < 4; ++k) {
           const Lanes<T> v = *reinterpret_cast<const Lanes<T>*>(x + i + kLanes * k);
           bad[k] |= v != v;
-          if constexpr (kMax) m[k] = v > m[k] ? v : m[k];
-          else m[k] = v < m[k] ? v : m[k];
+          if constexpr (kMax)
+            m[k] = v > m[k] ? v : m[k];
+          else
+            m[k] = v < m[k] ? v : m[k];
         }
       }
       for (int k = 0; k < 4; ++k) {
-        for (int j = 0; j < kLanes; ++j) best = bad[k][j] != 0 ? std::numeric_limits<T>::quiet_NaN() : Better<kMax, T>(best, m[k][j]);
+        for (int j = 0; j < kLanes; ++j)
+          best =
+              bad[k][j] != 0 ? std::numeric_limits<T>::quiet_NaN() : Better<kMax, T>(best, m[k][j]);
       }
     }
     for (; i < n; ++i) best = Better<kMax, T>(best, x[i]);
@@ -87,8 +99,10 @@ TENON_INLINE T Extreme(const T* x, int64_t n) {
 template <bool kMax, class C>
 TENON_INLINE C Worst() {
   using Limits = std::numeric_limits<C>;
-  if constexpr (kFloat<C>) return kMax ? -Limits::infinity() : Limits::infinity();
-  else return kMax ? Limits::min() : Limits::max();
+  if constexpr (kFloat<C>)
+    return kMax ? -Limits::infinity() : Limits::infinity();
+  else
+    return kMax ? Limits::min() : Limits::max();
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Loops over arrays for one target: included once per target by the kernel files, as Highway's -inl.h files are.
+// Loops over arrays for one target: included once per target by the kernel files, as Highway's
+// -inl.h files are.
 #include "backends/cpu/scalar_ops.h"
 #include "tenon/abi/tenon_backend.h"
 #include "tenon/abi/tenon_half.h"
@@ -61,7 +62,8 @@ void Ternary(void* dst, const void* a, const void* b, const void* c, int64_t n, 
   for (int64_t i = 0; i < n; ++i) d[i] = Op::Do(x[i], y[i], z[i]);
 }
 
-// f16 and bf16 as formats of 16 bits: they compute in f32, chunk by chunk through a buffer on the stack.
+// f16 and bf16 as formats of 16 bits: they compute in f32, chunk by chunk through a buffer on the
+// stack.
 inline constexpr int64_t kHalfChunk = 512;
 
 struct F16 {
@@ -69,7 +71,8 @@ struct F16 {
     int64_t i = 0;
 #if defined(__x86_64__) && (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3)
     for (; i + 8 <= n; i += 8) {
-      _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i))));
+      _mm256_storeu_ps(
+          to + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i))));
     }
 #endif
     for (; i < n; ++i) to[i] = tenon_f16_to_f32(from[i]);
@@ -78,7 +81,8 @@ struct F16 {
     int64_t i = 0;
 #if defined(__x86_64__) && (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3)
     for (; i + 8 <= n; i += 8) {
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i),
+                       _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
     }
 #endif
     for (; i < n; ++i) to[i] = tenon_f32_to_f16(from[i]);
@@ -139,34 +143,52 @@ void Half(void* dst, const void* a, const void* b, const void* c, int64_t n, uin
 template <class Op>
 ArrayFn FloatUnary(uint32_t dtype) {
   switch (dtype) {
-    case TENON_F16: return &Half<F16, &Unary<Op, float>, 1>;
-    case TENON_BF16: return &Half<BF16, &Unary<Op, float>, 1>;
-    case TENON_F32: return &Unary<Op, float>;
-    case TENON_F64: return &Unary<Op, double>;
-    default: return nullptr;
+    case TENON_F16:
+      return &Half<F16, &Unary<Op, float>, 1>;
+    case TENON_BF16:
+      return &Half<BF16, &Unary<Op, float>, 1>;
+    case TENON_F32:
+      return &Unary<Op, float>;
+    case TENON_F64:
+      return &Unary<Op, double>;
+    default:
+      return nullptr;
   }
 }
 
 template <class Op>
 ArrayFn FloatBinary(uint32_t dtype) {
   switch (dtype) {
-    case TENON_F16: return &Half<F16, &Binary<Op, float>, 2>;
-    case TENON_BF16: return &Half<BF16, &Binary<Op, float>, 2>;
-    case TENON_F32: return &Binary<Op, float>;
-    case TENON_F64: return &Binary<Op, double>;
-    default: return nullptr;
+    case TENON_F16:
+      return &Half<F16, &Binary<Op, float>, 2>;
+    case TENON_BF16:
+      return &Half<BF16, &Binary<Op, float>, 2>;
+    case TENON_F32:
+      return &Binary<Op, float>;
+    case TENON_F64:
+      return &Binary<Op, double>;
+    default:
+      return nullptr;
   }
 }
 
-#define TENON_INTEGER_CASES(kernel)            \
-  case TENON_U8: return &kernel(uint8_t);      \
-  case TENON_I8: return &kernel(int8_t);       \
-  case TENON_U16: return &kernel(uint16_t);    \
-  case TENON_I16: return &kernel(int16_t);     \
-  case TENON_U32: return &kernel(uint32_t);    \
-  case TENON_I32: return &kernel(int32_t);     \
-  case TENON_U64: return &kernel(uint64_t);    \
-  case TENON_I64: return &kernel(int64_t);
+#define TENON_INTEGER_CASES(kernel) \
+  case TENON_U8:                    \
+    return &kernel(uint8_t);        \
+  case TENON_I8:                    \
+    return &kernel(int8_t);         \
+  case TENON_U16:                   \
+    return &kernel(uint16_t);       \
+  case TENON_I16:                   \
+    return &kernel(int16_t);        \
+  case TENON_U32:                   \
+    return &kernel(uint32_t);       \
+  case TENON_I32:                   \
+    return &kernel(int32_t);        \
+  case TENON_U64:                   \
+    return &kernel(uint64_t);       \
+  case TENON_I64:                   \
+    return &kernel(int64_t);
 
 template <class Op>
 ArrayFn IntegerBinary(uint32_t dtype) {
@@ -174,7 +196,8 @@ ArrayFn IntegerBinary(uint32_t dtype) {
 #define TENON_KERNEL(T) Binary<Op, T>
     TENON_INTEGER_CASES(TENON_KERNEL)
 #undef TENON_KERNEL
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
@@ -184,7 +207,8 @@ ArrayFn IntegerUnary(uint32_t dtype) {
 #define TENON_KERNEL(T) Unary<Op, T>
     TENON_INTEGER_CASES(TENON_KERNEL)
 #undef TENON_KERNEL
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 

@@ -12,7 +12,8 @@ namespace tenon_cpu {
 namespace {
 
 // Positions [begin, end) of the space.
-void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& space, char* const* bases, int64_t begin, int64_t end) {
+void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& space,
+              char* const* bases, int64_t begin, int64_t end) {
   const Program& p = kernel.program;
   const int n_inputs = static_cast<int>(p.input_dtypes.size());
   const bool lines = space.rank <= 1 || space.inner() >= 16;
@@ -24,7 +25,9 @@ void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& spac
   for (size_t o = 0; o < p.outputs.size(); ++o) {
     const int operand = n_inputs + static_cast<int>(o);
     const int64_t item = p.values[p.outputs[o]].item;
-    stream[o] = space.count * item >= kStreamBytes && space.rank == 1 && space.inner_stride(operand) == item && reinterpret_cast<uintptr_t>(bases[operand]) % 64 == 0 &&
+    stream[o] = space.count * item >= kStreamBytes && space.rank == 1 &&
+                space.inner_stride(operand) == item &&
+                reinterpret_cast<uintptr_t>(bases[operand]) % 64 == 0 &&
                 (launch.flags & TENON_LAUNCH_MAY_ALIAS) == 0;
   }
   for (int64_t at = begin; at < end;) {
@@ -34,7 +37,8 @@ void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& spac
       const int operand = n_inputs + static_cast<int>(o);
       if (p.values[v].kind != Kind::kComputed || stream[o]) continue;
       const int64_t item = p.values[v].item;
-      const bool contiguous = lines ? space.inner_stride(operand) == item || n == 1 : space.IsDense(operand, item);
+      const bool contiguous =
+          lines ? space.inner_stride(operand) == item || n == 1 : space.IsDense(operand, item);
       runner.Direct(v, contiguous ? bases[operand] + space.Offset(operand, at) : nullptr);
     }
     runner.Run(n);
@@ -46,7 +50,8 @@ void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& spac
         StreamStore(bases[operand] + at * p.values[v].item, from, n * p.values[v].item);
         continue;
       }
-      if (from == bases[operand] + space.Offset(operand, at) && p.values[v].kind == Kind::kComputed) continue;
+      if (from == bases[operand] + space.Offset(operand, at) && p.values[v].kind == Kind::kComputed)
+        continue;
       ScatterBlock(from, space, operand, bases[operand], at, n, p.values[v].item);
     }
     at += n;
@@ -54,11 +59,14 @@ void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& spac
   StreamFence();
 }
 
-// A program of one array function where every operand is contiguous, or one element, along the innermost axis: the
-// function is called line by line. False: it is something else.
-bool LaunchLines(const Kernel& kernel, const TenonLaunch& launch, const Space& space, char* const* bases) {
+// A program of one array function where every operand is contiguous, or one element, along the
+// innermost axis: the function is called line by line. False: it is something else.
+bool LaunchLines(const Kernel& kernel, const TenonLaunch& launch, const Space& space,
+                 char* const* bases) {
   const DirectCall& call = kernel.direct;
-  if (call.fn == nullptr || space.rank < 2 || space.rank > 3 || space.inner_stride(call.output) != call.output_item) return false;
+  if (call.fn == nullptr || space.rank < 2 || space.rank > 3 ||
+      space.inner_stride(call.output) != call.output_item)
+    return false;
   const int last = space.rank - 1;
   const char* from[3] = {};
   const int64_t* strides[3] = {};
@@ -74,16 +82,22 @@ bool LaunchLines(const Kernel& kernel, const TenonLaunch& launch, const Space& s
       if (strides[i][last] != 0 || !call.heeds_splat) return false;
       splat |= 1u << i;
     } else if (argument.from != DirectCall::From::kNothing) {
-      from[i] = reinterpret_cast<const char*>(argument.from == DirectCall::From::kScalar ? &launch.scalars[argument.slot] : &argument.bits);
+      from[i] = reinterpret_cast<const char*>(argument.from == DirectCall::From::kScalar
+                                                  ? &launch.scalars[argument.slot]
+                                                  : &argument.bits);
     }
   }
   const int64_t inner = space.inner(), middle = space.sizes[last - 1];
   const int64_t lines = space.count / inner;
   ParallelFor(lines, std::max<int64_t>(1, call.grain / inner), [&](int64_t begin, int64_t end) {
     for (int64_t line = begin; line < end; ++line) {
-      const int64_t y = space.rank == 2 ? line : line % middle, z = space.rank == 2 ? 0 : line / middle;
-      const auto at = [&](const int64_t* stride) { return y * stride[last - 1] + (last == 2 ? z * stride[0] : 0); };
-      call.fn(bases[call.output] + at(space.strides[call.output]), from[0] + at(strides[0]), from[1] + at(strides[1]), from[2] + at(strides[2]), inner, splat);
+      const int64_t y = space.rank == 2 ? line : line % middle,
+                    z = space.rank == 2 ? 0 : line / middle;
+      const auto at = [&](const int64_t* stride) {
+        return y * stride[last - 1] + (last == 2 ? z * stride[0] : 0);
+      };
+      call.fn(bases[call.output] + at(space.strides[call.output]), from[0] + at(strides[0]),
+              from[1] + at(strides[1]), from[2] + at(strides[2]), inner, splat);
     }
   });
   return true;
@@ -106,7 +120,9 @@ void LaunchMap(const Kernel& kernel, const TenonLaunch& launch) {
   // About 100 us of work to a thread: waking it costs half of that.
   const int64_t work = static_cast<int64_t>(p.steps.size()) + 2;
   const int64_t grain = std::max<int64_t>(2048, (int64_t{64} << 10) * 3 / work / p.block * p.block);
-  ParallelFor(space.count, grain, [&](int64_t begin, int64_t end) { MapPiece(kernel, launch, space, bases, begin, end); });
+  ParallelFor(space.count, grain, [&](int64_t begin, int64_t end) {
+    MapPiece(kernel, launch, space, bases, begin, end);
+  });
 }
 
 }  // namespace tenon_cpu

@@ -1,4 +1,5 @@
-// EXP .. DIGAMMA, POW and ATAN2 of floats. f64 functions beyond EXP, LOG and TANH are loops over C's library.
+// EXP .. DIGAMMA, POW and ATAN2 of floats. f64 functions beyond EXP, LOG and TANH are loops over
+// C's library.
 #include <cmath>
 
 #include "backends/cpu/kernels.h"
@@ -20,8 +21,8 @@ namespace {
 
 inline constexpr int64_t kGuardChunk = 256;
 
-// Unary for a function that holds inside a domain only: whole chunks inside take the vector loop. An element gets the
-// same bits either way, so chunks may begin anywhere.
+// Unary for a function that holds inside a domain only: whole chunks inside take the vector loop.
+// An element gets the same bits either way, so chunks may begin anywhere.
 template <class Op, class T>
 void GuardedUnary(void* dst, const void* a, const void*, const void*, int64_t n, uint32_t) {
   for (int64_t i = 0; i < n; i += kGuardChunk) {
@@ -39,7 +40,8 @@ void GuardedUnary(void* dst, const void* a, const void*, const void*, int64_t n,
 }
 
 template <class Op, class T>
-void GuardedBinary(void* dst, const void* a, const void* b, const void*, int64_t n, uint32_t splat) {
+void GuardedBinary(void* dst, const void* a, const void* b, const void*, int64_t n,
+                   uint32_t splat) {
   const int64_t step_a = (splat & kSplatA) != 0 ? 0 : 1;
   const int64_t step_b = (splat & kSplatB) != 0 ? 0 : 1;
   for (int64_t i = 0; i < n; i += kGuardChunk) {
@@ -60,7 +62,8 @@ void GuardedBinary(void* dst, const void* a, const void* b, const void*, int64_t
   }
 }
 
-// A function of C's library, element by element. f32 goes through f64 where no vector version is worth its lines.
+// A function of C's library, element by element. f32 goes through f64 where no vector version is
+// worth its lines.
 template <double (*kFn)(double), class T>
 void Library(void* dst, const void* a, const void*, const void*, int64_t n, uint32_t) {
   T* d = static_cast<T*>(dst);
@@ -69,7 +72,8 @@ void Library(void* dst, const void* a, const void*, const void*, int64_t n, uint
 }
 
 template <double (*kFn)(double, double)>
-void LibraryBinary(void* dst, const void* a, const void* b, const void*, int64_t n, uint32_t splat) {
+void LibraryBinary(void* dst, const void* a, const void* b, const void*, int64_t n,
+                   uint32_t splat) {
   double* d = static_cast<double*>(dst);
   const double* x = static_cast<const double*>(a);
   const double* y = static_cast<const double*>(b);
@@ -81,11 +85,16 @@ void LibraryBinary(void* dst, const void* a, const void* b, const void*, int64_t
 template <ArrayFn kF32, int kOperands, ArrayFn kF64>
 ArrayFn Floats(uint32_t dtype) {
   switch (dtype) {
-    case TENON_F16: return &Half<F16, kF32, kOperands>;
-    case TENON_BF16: return &Half<BF16, kF32, kOperands>;
-    case TENON_F32: return kF32;
-    case TENON_F64: return kF64;
-    default: return nullptr;
+    case TENON_F16:
+      return &Half<F16, kF32, kOperands>;
+    case TENON_BF16:
+      return &Half<BF16, kF32, kOperands>;
+    case TENON_F32:
+      return kF32;
+    case TENON_F64:
+      return kF64;
+    default:
+      return nullptr;
   }
 }
 
@@ -103,33 +112,60 @@ ArrayFn ScalarOnly(uint32_t dtype) {
 
 ArrayFn Math(uint32_t op, uint32_t dtype) {
   switch (op) {
-    case TENON_OP_EXP: return FloatUnary<Exp>(dtype);
-    case TENON_OP_EXP2: return FloatUnary<Exp2>(dtype);
-    case TENON_OP_LOG: return FloatUnary<Log>(dtype);
-    case TENON_OP_TANH: return FloatUnary<Tanh>(dtype);
-    case TENON_OP_ERF: return VectorF32<Erf, std::erf>(dtype);
-    case TENON_OP_SIN: return Floats<&GuardedUnary<Sin, float>, 1, &Library<std::sin, double>>(dtype);
-    case TENON_OP_COS: return Floats<&GuardedUnary<Cos, float>, 1, &Library<std::cos, double>>(dtype);
-    case TENON_OP_TAN: return Floats<&GuardedUnary<Tan, float>, 1, &Library<std::tan, double>>(dtype);
-    case TENON_OP_POW: return Floats<&GuardedBinary<Pow, float>, 2, &LibraryBinary<std::pow>>(dtype);
-    case TENON_OP_ATAN2: return Floats<&GuardedBinary<Atan2, float>, 2, &LibraryBinary<std::atan2>>(dtype);
-    case TENON_OP_EXPM1: return VectorF32<Expm1, std::expm1>(dtype);
-    case TENON_OP_LOG2: return VectorF32<Log2, std::log2>(dtype);
-    case TENON_OP_LOG10: return VectorF32<Log10, std::log10>(dtype);
-    case TENON_OP_LOG1P: return VectorF32<Log1p, std::log1p>(dtype);
-    case TENON_OP_ASIN: return VectorF32<Asin, std::asin>(dtype);
-    case TENON_OP_ACOS: return VectorF32<Acos, std::acos>(dtype);
-    case TENON_OP_ATAN: return VectorF32<Atan, std::atan>(dtype);
-    case TENON_OP_SINH: return VectorF32<Sinh, std::sinh>(dtype);
-    case TENON_OP_COSH: return VectorF32<Cosh, std::cosh>(dtype);
-    case TENON_OP_ASINH: return VectorF32<Asinh, std::asinh>(dtype);
-    case TENON_OP_ACOSH: return VectorF32<Acosh, std::acosh>(dtype);
-    case TENON_OP_ATANH: return VectorF32<Atanh, std::atanh>(dtype);
-    case TENON_OP_ERFC: return ScalarOnly<std::erfc>(dtype);
-    case TENON_OP_ERFINV: return ScalarOnly<ErfInverse>(dtype);
-    case TENON_OP_LGAMMA: return ScalarOnly<LogGamma>(dtype);
-    case TENON_OP_DIGAMMA: return ScalarOnly<Digamma>(dtype);
-    default: return nullptr;
+    case TENON_OP_EXP:
+      return FloatUnary<Exp>(dtype);
+    case TENON_OP_EXP2:
+      return FloatUnary<Exp2>(dtype);
+    case TENON_OP_LOG:
+      return FloatUnary<Log>(dtype);
+    case TENON_OP_TANH:
+      return FloatUnary<Tanh>(dtype);
+    case TENON_OP_ERF:
+      return VectorF32<Erf, std::erf>(dtype);
+    case TENON_OP_SIN:
+      return Floats<&GuardedUnary<Sin, float>, 1, &Library<std::sin, double>>(dtype);
+    case TENON_OP_COS:
+      return Floats<&GuardedUnary<Cos, float>, 1, &Library<std::cos, double>>(dtype);
+    case TENON_OP_TAN:
+      return Floats<&GuardedUnary<Tan, float>, 1, &Library<std::tan, double>>(dtype);
+    case TENON_OP_POW:
+      return Floats<&GuardedBinary<Pow, float>, 2, &LibraryBinary<std::pow>>(dtype);
+    case TENON_OP_ATAN2:
+      return Floats<&GuardedBinary<Atan2, float>, 2, &LibraryBinary<std::atan2>>(dtype);
+    case TENON_OP_EXPM1:
+      return VectorF32<Expm1, std::expm1>(dtype);
+    case TENON_OP_LOG2:
+      return VectorF32<Log2, std::log2>(dtype);
+    case TENON_OP_LOG10:
+      return VectorF32<Log10, std::log10>(dtype);
+    case TENON_OP_LOG1P:
+      return VectorF32<Log1p, std::log1p>(dtype);
+    case TENON_OP_ASIN:
+      return VectorF32<Asin, std::asin>(dtype);
+    case TENON_OP_ACOS:
+      return VectorF32<Acos, std::acos>(dtype);
+    case TENON_OP_ATAN:
+      return VectorF32<Atan, std::atan>(dtype);
+    case TENON_OP_SINH:
+      return VectorF32<Sinh, std::sinh>(dtype);
+    case TENON_OP_COSH:
+      return VectorF32<Cosh, std::cosh>(dtype);
+    case TENON_OP_ASINH:
+      return VectorF32<Asinh, std::asinh>(dtype);
+    case TENON_OP_ACOSH:
+      return VectorF32<Acosh, std::acosh>(dtype);
+    case TENON_OP_ATANH:
+      return VectorF32<Atanh, std::atanh>(dtype);
+    case TENON_OP_ERFC:
+      return ScalarOnly<std::erfc>(dtype);
+    case TENON_OP_ERFINV:
+      return ScalarOnly<ErfInverse>(dtype);
+    case TENON_OP_LGAMMA:
+      return ScalarOnly<LogGamma>(dtype);
+    case TENON_OP_DIGAMMA:
+      return ScalarOnly<Digamma>(dtype);
+    default:
+      return nullptr;
   }
 }
 

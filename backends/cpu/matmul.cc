@@ -1,5 +1,6 @@
-// matmul: the checks, the batch, and what the real kernels (gemm_kernels.h) do not know: halves, which accumulate in
-// f32 and are rounded once, and complex numbers, which are four real products of the parts.
+// matmul: the checks, the batch, and what the real kernels (gemm_kernels.h) do not know: halves,
+// which accumulate in f32 and are rounded once, and complex numbers, which are four real products
+// of the parts.
 #include <algorithm>
 #include <cstring>
 
@@ -19,34 +20,52 @@ bool IsHalf(uint32_t dtype) { return dtype == TENON_F16 || dtype == TENON_BF16; 
 bool IsComplex(uint32_t dtype) { return dtype == TENON_C64 || dtype == TENON_C128; }
 
 TenonStatus Check(const TenonMatmulArgs& args, TenonError* error) {
-  if (args.size < sizeof args) return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: TenonMatmulArgs of %u bytes", args.size);
-  if (!tenon_struct_ok(&args, sizeof args) || args.flags != 0 || args.reserved != 0 || args.epilogue > TENON_EPILOGUE_RELU) {
-    return tenon_fail(error, TENON_UNSUPPORTED, "cpu: unknown fields or epilogue %u of a matmul", args.epilogue);
+  if (args.size < sizeof args)
+    return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: TenonMatmulArgs of %u bytes", args.size);
+  if (!tenon_struct_ok(&args, sizeof args) || args.flags != 0 || args.reserved != 0 ||
+      args.epilogue > TENON_EPILOGUE_RELU) {
+    return tenon_fail(error, TENON_UNSUPPORTED, "cpu: unknown fields or epilogue %u of a matmul",
+                      args.epilogue);
   }
   const TenonTensor &a = args.a, &b = args.b, &c = args.c;
   const uint32_t rank = c.rank;
-  if (rank < 2 || rank > TENON_ABI_MAX_RANK || a.rank != rank || b.rank != rank || a.dtype != c.dtype || b.dtype != c.dtype) {
-    return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: matmul of ranks %u, %u, %u and dtypes %s, %s, %s", a.rank, b.rank, rank, tenon_dtype_name(a.dtype), tenon_dtype_name(b.dtype), tenon_dtype_name(c.dtype));
+  if (rank < 2 || rank > TENON_ABI_MAX_RANK || a.rank != rank || b.rank != rank ||
+      a.dtype != c.dtype || b.dtype != c.dtype) {
+    return tenon_fail(error, TENON_INVALID_ARGUMENT,
+                      "cpu: matmul of ranks %u, %u, %u and dtypes %s, %s, %s", a.rank, b.rank, rank,
+                      tenon_dtype_name(a.dtype), tenon_dtype_name(b.dtype),
+                      tenon_dtype_name(c.dtype));
   }
   const uint32_t m = rank - 2, n = rank - 1;
-  bool fits = a.sizes[m] == c.sizes[m] && b.sizes[n] == c.sizes[n] && a.sizes[n] == b.sizes[m] && a.sizes[n] > 0;
-  for (uint32_t d = 0; d < rank; ++d) fits = fits && c.sizes[d] > 0 && (d >= m || (a.sizes[d] == c.sizes[d] && b.sizes[d] == c.sizes[d]));
+  bool fits = a.sizes[m] == c.sizes[m] && b.sizes[n] == c.sizes[n] && a.sizes[n] == b.sizes[m] &&
+              a.sizes[n] > 0;
+  for (uint32_t d = 0; d < rank; ++d)
+    fits = fits && c.sizes[d] > 0 &&
+           (d >= m || (a.sizes[d] == c.sizes[d] && b.sizes[d] == c.sizes[d]));
   if (fits && args.bias.buffer != 0) {
     fits = args.bias.rank == rank && args.bias.dtype == c.dtype;
     for (uint32_t d = 0; fits && d < rank; ++d) fits = args.bias.sizes[d] == c.sizes[d];
   }
   if (!fits) {
-    return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: matmul of [.., %lld, %lld] and [.., %lld, %lld] into [.., %lld, %lld]", (long long)a.sizes[m], (long long)a.sizes[n],
-                      (long long)b.sizes[m], (long long)b.sizes[n], (long long)c.sizes[m], (long long)c.sizes[n]);
+    return tenon_fail(error, TENON_INVALID_ARGUMENT,
+                      "cpu: matmul of [.., %lld, %lld] and [.., %lld, %lld] into [.., %lld, %lld]",
+                      (long long)a.sizes[m], (long long)a.sizes[n], (long long)b.sizes[m],
+                      (long long)b.sizes[n], (long long)c.sizes[m], (long long)c.sizes[n]);
   }
   const bool real_float = tenon_dtype_is_float(c.dtype);
-  if (!real_float && !IsComplex(c.dtype) && !tenon_dtype_is_integer(c.dtype)) return tenon_fail(error, TENON_UNSUPPORTED, "cpu: no matmul of %s", tenon_dtype_name(c.dtype));
-  if (args.epilogue == TENON_EPILOGUE_RELU && !real_float) return tenon_fail(error, TENON_UNSUPPORTED, "cpu: no relu of %s", tenon_dtype_name(c.dtype));
+  if (!real_float && !IsComplex(c.dtype) && !tenon_dtype_is_integer(c.dtype))
+    return tenon_fail(error, TENON_UNSUPPORTED, "cpu: no matmul of %s", tenon_dtype_name(c.dtype));
+  if (args.epilogue == TENON_EPILOGUE_RELU && !real_float)
+    return tenon_fail(error, TENON_UNSUPPORTED, "cpu: no relu of %s", tenon_dtype_name(c.dtype));
   return TENON_OK;
 }
 
-float FromHalf(uint32_t dtype, uint16_t x) { return dtype == TENON_F16 ? tenon_f16_to_f32(x) : tenon_bf16_to_f32(x); }
-uint16_t ToHalf(uint32_t dtype, float x) { return dtype == TENON_F16 ? tenon_f32_to_f16(x) : tenon_f32_to_bf16(x); }
+float FromHalf(uint32_t dtype, uint16_t x) {
+  return dtype == TENON_F16 ? tenon_f16_to_f32(x) : tenon_bf16_to_f32(x);
+}
+uint16_t ToHalf(uint32_t dtype, float x) {
+  return dtype == TENON_F16 ? tenon_f32_to_f16(x) : tenon_f32_to_bf16(x);
+}
 
 // c = relu?(alpha * sum + beta * c + bias), each element rounded once.
 void RoundHalves(const Gemm& g, uint32_t dtype, const float* sum) {
@@ -54,7 +73,8 @@ void RoundHalves(const Gemm& g, uint32_t dtype, const float* sum) {
   ParallelFor(g.m, std::max<int64_t>(1, (32 << 10) / g.n), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       uint16_t* c = reinterpret_cast<uint16_t*>(g.c) + i * g.c_row;
-      const uint16_t* bias = g.bias == nullptr ? nullptr : reinterpret_cast<const uint16_t*>(g.bias) + i * g.bias_row;
+      const uint16_t* bias =
+          g.bias == nullptr ? nullptr : reinterpret_cast<const uint16_t*>(g.bias) + i * g.bias_row;
       const float* from = sum + i * g.n;
       if (g.alpha == 1 && g.beta == 0 && bias == nullptr && !g.relu && g.c_column == 1) {
         narrow(c, from, nullptr, nullptr, g.n, 0);
@@ -87,7 +107,9 @@ void RunHalf(Gemm g, uint32_t dtype, const GemmFns& fns, char* workspace, int64_
 
 // (a + ib)(c + id): each part is two real products, the second on top of the first.
 void RunComplex(Gemm g, int64_t part, const GemmFns& fns, char* workspace) {
-  for (int64_t* stride : {&g.a_row, &g.a_column, &g.b_row, &g.b_column, &g.c_row, &g.c_column, &g.bias_row, &g.bias_column}) *stride *= 2;
+  for (int64_t* stride : {&g.a_row, &g.a_column, &g.b_row, &g.b_column, &g.c_row, &g.c_column,
+                          &g.bias_row, &g.bias_column})
+    *stride *= 2;
   const Gemm base = g;
   for (int imaginary = 0; imaginary < 2; ++imaginary) {
     g.c = base.c + imaginary * part;
@@ -109,13 +131,15 @@ void RunComplex(Gemm g, int64_t part, const GemmFns& fns, char* workspace) {
 struct Batch {
   const TenonMatmulArgs& args;
   GemmFns fns;
-  int64_t item, sum_bytes, bytes;  // of an element; of the f32 sums of a half product; of a matrix's workspace
+  int64_t item, sum_bytes,
+      bytes;  // of an element; of the f32 sums of a half product; of a matrix's workspace
 
   void RunOne(int64_t index, char* workspace) const {
     const TenonTensor* tensors[4] = {&args.a, &args.b, &args.c, &args.bias};
     const int last = static_cast<int>(args.c.rank) - 1;
     char* at[4];
-    for (int t = 0; t < 4; ++t) at[t] = reinterpret_cast<char*>(tensors[t]->buffer + tensors[t]->offset);
+    for (int t = 0; t < 4; ++t)
+      at[t] = reinterpret_cast<char*>(tensors[t]->buffer + tensors[t]->offset);
     for (int d = last - 2; d >= 0 && index != 0; --d) {
       const int64_t position = index % args.c.sizes[d];
       index /= args.c.sizes[d];
@@ -123,19 +147,38 @@ struct Batch {
     }
     const auto row = [&](const TenonTensor& t) { return t.strides[last - 1]; };
     const auto column = [&](const TenonTensor& t) { return t.strides[last]; };
-    const Gemm g{args.c.sizes[last - 1], args.c.sizes[last], args.a.sizes[last], at[0], at[1], at[2], args.bias.buffer == 0 ? nullptr : at[3],
-                 row(args.a), column(args.a), row(args.b), column(args.b), row(args.c), column(args.c), row(args.bias), column(args.bias),
-                 args.alpha, args.beta, args.epilogue == TENON_EPILOGUE_RELU};
+    const Gemm g{args.c.sizes[last - 1],
+                 args.c.sizes[last],
+                 args.a.sizes[last],
+                 at[0],
+                 at[1],
+                 at[2],
+                 args.bias.buffer == 0 ? nullptr : at[3],
+                 row(args.a),
+                 column(args.a),
+                 row(args.b),
+                 column(args.b),
+                 row(args.c),
+                 column(args.c),
+                 row(args.bias),
+                 column(args.bias),
+                 args.alpha,
+                 args.beta,
+                 args.epilogue == TENON_EPILOGUE_RELU};
     const uint32_t dtype = args.c.dtype;
-    if (IsHalf(dtype)) RunHalf(g, dtype, fns, workspace, sum_bytes);
-    else if (IsComplex(dtype)) RunComplex(g, item / 2, fns, workspace);
-    else fns.run(g, workspace);
+    if (IsHalf(dtype))
+      RunHalf(g, dtype, fns, workspace, sum_bytes);
+    else if (IsComplex(dtype))
+      RunComplex(g, item / 2, fns, workspace);
+    else
+      fns.run(g, workspace);
   }
 };
 
 }  // namespace
 
-TenonStatus Matmul(TenonDevice, TenonStream, const TenonMatmulArgs* given, TenonCall* call, TenonError* error) noexcept {
+TenonStatus Matmul(TenonDevice, TenonStream, const TenonMatmulArgs* given, TenonCall* call,
+                   TenonError* error) noexcept {
   if (given == nullptr) return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: no arguments");
   if (const TenonStatus status = CheckCall(call, error); status != TENON_OK) return status;
   const TenonMatmulArgs& args = *given;
@@ -144,7 +187,8 @@ TenonStatus Matmul(TenonDevice, TenonStream, const TenonMatmulArgs* given, Tenon
   uint32_t real = dtype;
   if (IsComplex(dtype)) real = dtype == TENON_C64 ? TENON_F32 : TENON_F64;
   Batch batch{args, {}, tenon_dtype_size(dtype), 0, 0};
-  if (!FindGemm(real, &batch.fns)) return tenon_fail(error, TENON_UNSUPPORTED, "cpu: no matmul of %s", tenon_dtype_name(dtype));
+  if (!FindGemm(real, &batch.fns))
+    return tenon_fail(error, TENON_UNSUPPORTED, "cpu: no matmul of %s", tenon_dtype_name(dtype));
   const uint32_t rank = args.c.rank;
   const int64_t m = args.c.sizes[rank - 2], n = args.c.sizes[rank - 1], k = args.a.sizes[rank - 1];
   batch.sum_bytes = IsHalf(dtype) ? (m * n * 4 + 63) / 64 * 64 : 0;
@@ -153,7 +197,8 @@ TenonStatus Matmul(TenonDevice, TenonStream, const TenonMatmulArgs* given, Tenon
     call->workspace_bytes = batch.bytes > kStackBytes ? static_cast<uint64_t>(batch.bytes) + 64 : 0;
     return TENON_OK;
   }
-  if (args.a.buffer == 0 || args.b.buffer == 0 || args.c.buffer == 0) return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: a matmul without buffers");
+  if (args.a.buffer == 0 || args.b.buffer == 0 || args.c.buffer == 0)
+    return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: a matmul without buffers");
   int64_t matrices = 1;
   for (uint32_t d = 0; d + 2 < rank; ++d) matrices *= args.c.sizes[d];
   if (batch.bytes <= kStackBytes) {
@@ -166,13 +211,16 @@ TenonStatus Matmul(TenonDevice, TenonStream, const TenonMatmulArgs* given, Tenon
     return TENON_OK;
   }
   // Large ones one after the other, each spread over the threads.
-  if (call != nullptr && call->workspace != 0 && call->workspace_bytes >= static_cast<uint64_t>(batch.bytes) + 64) {
+  if (call != nullptr && call->workspace != 0 &&
+      call->workspace_bytes >= static_cast<uint64_t>(batch.bytes) + 64) {
     const uint64_t address = (call->workspace + call->workspace_offset + 63) / 64 * 64;
     for (int64_t i = 0; i < matrices; ++i) batch.RunOne(i, reinterpret_cast<char*>(address));
     return TENON_OK;
   }
   const HostMemory memory(static_cast<uint64_t>(batch.bytes));
-  if (memory.data == nullptr) return tenon_fail(error, TENON_OUT_OF_MEMORY, "cpu: no %lld bytes to multiply matrices", (long long)batch.bytes);
+  if (memory.data == nullptr)
+    return tenon_fail(error, TENON_OUT_OF_MEMORY, "cpu: no %lld bytes to multiply matrices",
+                      (long long)batch.bytes);
   for (int64_t i = 0; i < matrices; ++i) batch.RunOne(i, static_cast<char*>(memory.data));
   return TENON_OK;
 }

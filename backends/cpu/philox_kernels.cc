@@ -1,5 +1,6 @@
-// PHILOX. The words of one block of four are the same computation, so runs of consecutive counters under one key,
-// which is what an INDEX plus an offset gives, compute it once; anything else goes element by element.
+// PHILOX. The words of one block of four are the same computation, so runs of consecutive counters
+// under one key, which is what an INDEX plus an offset gives, compute it once; anything else goes
+// element by element.
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/targets.h"
 #include "tenon/abi/tenon_kit_philox.h"
@@ -62,7 +63,8 @@ void Philox(void* dst, const void* a, const void* b, const void*, int64_t n, uin
     const uint64_t k = key[i * step_b];
     if (step_a == 1 && n - i >= span && (first & 3) == 0) {
       uint64_t differs = 0;
-      for (int64_t j = 0; j < span; ++j) differs |= (counter[i + j] - static_cast<uint64_t>(j)) ^ first;
+      for (int64_t j = 0; j < span; ++j)
+        differs |= (counter[i + j] - static_cast<uint64_t>(j)) ^ first;
       if (step_b == 1) {
         for (int64_t j = 0; j < span; ++j) differs |= key[i + j] ^ k;
       }

@@ -15,14 +15,20 @@ void Move(void* dst, const void* a, const void*, const void*, int64_t n, uint32_
 
 ArrayFn FindMove(uint32_t item) {
   switch (item) {
-    case 1: return &Move<1>;
-    case 2: return &Move<2>;
-    case 4: return &Move<4>;
-    default: return &Move<8>;
+    case 1:
+      return &Move<1>;
+    case 2:
+      return &Move<2>;
+    case 4:
+      return &Move<4>;
+    default:
+      return &Move<8>;
   }
 }
 
-bool IsUniform(Kind kind) { return kind == Kind::kConstant || kind == Kind::kScalar || kind == Kind::kUniform; }
+bool IsUniform(Kind kind) {
+  return kind == Kind::kConstant || kind == Kind::kScalar || kind == Kind::kUniform;
+}
 
 // Hands out registers; one whose value has died is used again.
 class Registers {
@@ -41,14 +47,16 @@ class Registers {
   uint32_t count_ = 0;
 };
 
-// Inputs, indices and spread-out uniforms have their registers from the start of a block; the rest from the step that
-// computes them to their last use. A result may take the register of an operand that ends there only if the elements
-// have the same size: array functions allow exact overlap and no other.
+// Inputs, indices and spread-out uniforms have their registers from the start of a block; the rest
+// from the step that computes them to their last use. A result may take the register of an operand
+// that ends there only if the elements have the same size: array functions allow exact overlap and
+// no other.
 void AssignRegisters(Program& p, const std::vector<uint32_t>& last_use) {
   Registers registers;
   for (Value& v : p.values) {
     v.reg = kNoRegister;
-    const bool from_start = v.kind == Kind::kInput || v.kind == Kind::kIndex || (IsUniform(v.kind) && v.filled);
+    const bool from_start =
+        v.kind == Kind::kInput || v.kind == Kind::kIndex || (IsUniform(v.kind) && v.filled);
     if (from_start) v.reg = registers.Take();
   }
   constexpr uint32_t forever = 0xffffffff;
@@ -59,8 +67,10 @@ void AssignRegisters(Program& p, const std::vector<uint32_t>& last_use) {
     uint32_t n_dying = 0;
     for (uint16_t name : names) {
       const Value& v = p.values[name];
-      const bool lives_on = IsUniform(v.kind) || v.reg == kNoRegister || last_use[name] == forever || last_use[name] != s;
-      if (!lives_on && std::find(dying, dying + n_dying, name) == dying + n_dying) dying[n_dying++] = name;
+      const bool lives_on = IsUniform(v.kind) || v.reg == kNoRegister ||
+                            last_use[name] == forever || last_use[name] != s;
+      if (!lives_on && std::find(dying, dying + n_dying, name) == dying + n_dying)
+        dying[n_dying++] = name;
     }
     Value& result = p.values[step.value];
     for (uint32_t k = 0; k < n_dying; ++k) {
@@ -77,7 +87,8 @@ void AssignRegisters(Program& p, const std::vector<uint32_t>& last_use) {
 void ChooseBlock(Program& p) {
   p.register_item = 1;
   for (const Value& v : p.values) p.register_item = std::max<uint32_t>(p.register_item, v.item);
-  // All registers within the first-level cache, where that leaves blocks long enough to hide the calls.
+  // All registers within the first-level cache, where that leaves blocks long enough to hide the
+  // calls.
   const int64_t per_element = std::max<int64_t>(1, p.n_registers) * p.register_item;
   p.block = std::clamp<int64_t>((32 << 10) / per_element / 64 * 64, 128, 1024);
   p.block = std::min(p.block, kRegisterBytes / per_element / 8 * 8);
@@ -88,7 +99,8 @@ void ChooseBlock(Program& p) {
 ArrayFn FindKernel(uint32_t op, uint32_t dtype, uint32_t result) {
   if (op == TENON_OP_CAST) return FindCast(dtype, result);
   if (op == TENON_OP_BITCAST) {
-    return result == TENON_BOOL ? FindCast(TENON_U8, TENON_BOOL) : FindMove(tenon_dtype_size(dtype));
+    return result == TENON_BOOL ? FindCast(TENON_U8, TENON_BOOL)
+                                : FindMove(tenon_dtype_size(dtype));
   }
   if (op == TENON_OP_PHILOX) return FindPhilox();
   if (const ArrayFn fn = FindArithmetic(op, dtype)) return fn;
@@ -96,8 +108,8 @@ ArrayFn FindKernel(uint32_t op, uint32_t dtype, uint32_t result) {
   return FindMath(op, dtype);
 }
 
-TenonStatus CompileProgram(const TenonProgram& source, const uint16_t* extra_uses, uint32_t n_extra_uses, Program* program,
-                           TenonError* error) {
+TenonStatus CompileProgram(const TenonProgram& source, const uint16_t* extra_uses,
+                           uint32_t n_extra_uses, Program* program, TenonError* error) {
   if (const TenonStatus status = CheckProgram(source, error); status != TENON_OK) return status;
   Program& p = *program;
   p.n_scalars = source.n_scalars;
@@ -119,8 +131,12 @@ TenonStatus CompileProgram(const TenonProgram& source, const uint16_t* extra_use
         p.input_dtypes[t.imm] = v.dtype;
         p.inputs.push_back(index);
         break;
-      case TENON_OP_SCALAR: v.kind = Kind::kScalar; break;
-      case TENON_OP_CONST: v.kind = Kind::kConstant; break;
+      case TENON_OP_SCALAR:
+        v.kind = Kind::kScalar;
+        break;
+      case TENON_OP_CONST:
+        v.kind = Kind::kConstant;
+        break;
       case TENON_OP_INDEX:
         v.kind = Kind::kIndex;
         p.indices.push_back(index);
@@ -128,13 +144,16 @@ TenonStatus CompileProgram(const TenonProgram& source, const uint16_t* extra_use
       default: {
         const int operands = tenon_opcode_operands(t.op);
         // Operands beyond the opcode's own repeat the first, so that steps can be treated alike.
-        Step step{nullptr, index, t.a, operands > 1 ? t.b : t.a, operands > 2 ? t.c : t.a, operands == 2};
+        Step step{nullptr,      index, t.a, operands > 1 ? t.b : t.a, operands > 2 ? t.c : t.a,
+                  operands == 2};
         const uint32_t dtype = t.op == TENON_OP_SELECT ? t.dtype : source.instr[t.a].dtype;
         step.fn = FindKernel(t.op, dtype, t.dtype);
         if (step.fn == nullptr) {
-          return tenon_fail(error, TENON_UNSUPPORTED, "cpu: no %s for %s", tenon_opcode_name(t.op), tenon_dtype_name(dtype));
+          return tenon_fail(error, TENON_UNSUPPORTED, "cpu: no %s for %s", tenon_opcode_name(t.op),
+                            tenon_dtype_name(dtype));
         }
-        const bool uniform = IsUniform(p.values[step.a].kind) && IsUniform(p.values[step.b].kind) && IsUniform(p.values[step.c].kind);
+        const bool uniform = IsUniform(p.values[step.a].kind) && IsUniform(p.values[step.b].kind) &&
+                             IsUniform(p.values[step.c].kind);
         v.kind = uniform ? Kind::kUniform : Kind::kComputed;
         if (!uniform) {
           for (uint16_t name : {step.a, step.b, step.c}) {
@@ -161,7 +180,8 @@ TenonStatus CompileProgram(const TenonProgram& source, const uint16_t* extra_use
   uint32_t last_input_use = 0;
   for (uint16_t v : p.inputs) last_input_use = std::max(last_input_use, last_use[v]);
   for (uint32_t s = 0; s < p.steps.size(); ++s) {
-    const bool is_output = std::find(p.outputs.begin(), p.outputs.end(), p.steps[s].value) != p.outputs.end();
+    const bool is_output =
+        std::find(p.outputs.begin(), p.outputs.end(), p.steps[s].value) != p.outputs.end();
     p.outputs_early = p.outputs_early || (is_output && s < last_input_use);
   }
   AssignRegisters(p, last_use);

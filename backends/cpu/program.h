@@ -1,4 +1,5 @@
-// A TenonProgram prepared for execution: checked, its array functions looked up, its values assigned to registers.
+// A TenonProgram prepared for execution: checked, its array functions looked up, its values
+// assigned to registers.
 #ifndef TENON_BACKENDS_CPU_PROGRAM_H_
 #define TENON_BACKENDS_CPU_PROGRAM_H_
 
@@ -28,8 +29,8 @@ enum class Kind : uint8_t {
 struct Value {
   Kind kind;
   uint8_t dtype;
-  uint8_t item;   // bytes
-  bool filled;    // some use cannot take one element for all: then it is spread over its register
+  uint8_t item;  // bytes
+  bool filled;   // some use cannot take one element for all: then it is spread over its register
   uint16_t reg;
   uint16_t slot;  // operand, scalar slot
   uint64_t bits;  // of a constant
@@ -45,9 +46,9 @@ struct Program {
   std::vector<Value> values;
   std::vector<Step> uniform_steps;
   std::vector<Step> steps;
-  std::vector<uint16_t> inputs;   // values of kind kInput
-  std::vector<uint16_t> indices;  // of kind kIndex
-  std::vector<uint16_t> outputs;  // values, in the order of the operands
+  std::vector<uint16_t> inputs;       // values of kind kInput
+  std::vector<uint16_t> indices;      // of kind kIndex
+  std::vector<uint16_t> outputs;      // values, in the order of the operands
   std::vector<uint8_t> input_dtypes;  // by operand; 0 where the program reads none
   // An output computed before the last use of some input: it may not be written in place over one.
   bool outputs_early = false;
@@ -61,10 +62,11 @@ struct Program {
 // Bytes of registers that an executing thread keeps on its stack.
 inline constexpr int64_t kRegisterBytes = 96 << 10;
 
-// `extra_uses`: values wanted besides the outputs (what reducers read). UNSUPPORTED for programs beyond our limits or
-// with opcodes, dtypes and flags we do not know; INVALID_ARGUMENT for those that break the rules.
-TenonStatus CompileProgram(const TenonProgram& source, const uint16_t* extra_uses, uint32_t n_extra_uses, Program* program,
-                           TenonError* error);
+// `extra_uses`: values wanted besides the outputs (what reducers read). UNSUPPORTED for programs
+// beyond our limits or with opcodes, dtypes and flags we do not know; INVALID_ARGUMENT for those
+// that break the rules.
+TenonStatus CompileProgram(const TenonProgram& source, const uint16_t* extra_uses,
+                           uint32_t n_extra_uses, Program* program, TenonError* error);
 
 // The rules of tenon_backend.h.
 TenonStatus CheckProgram(const TenonProgram& source, TenonError* error);

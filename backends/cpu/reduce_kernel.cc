@@ -1,8 +1,9 @@
 // Reduce kernels. Two ways through the elements:
 //   rows     for one result after the other, all its elements; where those lie close together
-//   columns  for a tile of results side by side, one element of each after the other; where the results lie close
-// A long reduction is cut into chunks. Tiles, chunks and the way follow from shapes and strides alone, and chunks are
-// joined in order: the same bits whatever the number of threads.
+//   columns  for a tile of results side by side, one element of each after the other; where the
+//   results lie close
+// A long reduction is cut into chunks. Tiles, chunks and the way follow from shapes and strides
+// alone, and chunks are joined in order: the same bits whatever the number of threads.
 #include <algorithm>
 
 #include "backends/cpu/host.h"
@@ -16,9 +17,9 @@
 namespace tenon_cpu {
 namespace {
 
-constexpr int64_t kSlotBytes = 48 << 10;     // of a tile's states, on the stack
+constexpr int64_t kSlotBytes = 48 << 10;      // of a tile's states, on the stack
 constexpr int64_t kPieceElements = 32 << 10;  // worth a thread
-constexpr int64_t kBlock = 1024;             // of Program::block at most
+constexpr int64_t kBlock = 1024;              // of Program::block at most
 
 struct Job {
   const Program& program;
@@ -36,7 +37,9 @@ struct Job {
 class States {
  public:
   States(Slot* memory, int64_t stride) : memory_(memory), stride_(stride) {}
-  Slot* At(size_t reducer, int slot) const { return memory_ + (static_cast<int64_t>(reducer) * kSlots + slot) * stride_; }
+  Slot* At(size_t reducer, int slot) const {
+    return memory_ + (static_cast<int64_t>(reducer) * kSlots + slot) * stride_;
+  }
   void Store(size_t reducer, int64_t j, const Slot* state) const {
     for (int s = 0; s < kSlots; ++s) At(reducer, s)[j] = state[s];
   }
@@ -49,7 +52,8 @@ class States {
   int64_t stride_;
 };
 
-Keys KeysAt(const Job& job, Runner& runner, const Reducer& reducer, int64_t index, int64_t position, const Space& space, int64_t n) {
+Keys KeysAt(const Job& job, Runner& runner, const Reducer& reducer, int64_t index, int64_t position,
+            const Space& space, int64_t n) {
   Keys keys;
   if (!reducer.has_key) return keys;
   if (!reducer.key_is_index) {
@@ -71,15 +75,18 @@ const void* Values(Runner& runner, const Reducer& reducer, int64_t n, char* buff
   return buffer;
 }
 
-void AccumulateRows(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64_t r1, const States& states) {
+void AccumulateRows(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64_t r1,
+                    const States& states) {
   const size_t n_reducers = job.plan.reducers.size();
   Runner runner(job.program, job.launch.scalars);
   alignas(64) char buffer[kBlock * 8];
   for (int64_t k = k0; k < k1; ++k) {
     Slot state[kMaxReducers][kSlots];
-    for (size_t r = 0; r < n_reducers; ++r) std::copy_n(job.plan.reducers[r].fns.initial, kSlots, state[r]);
+    for (size_t r = 0; r < n_reducers; ++r)
+      std::copy_n(job.plan.reducers[r].fns.initial, kSlots, state[r]);
     const char* bases[kMaxOperands];
-    for (size_t o = 0; o < job.program.input_dtypes.size(); ++o) bases[o] = job.bases[o] + job.kept.Offset(static_cast<int>(o), k);
+    for (size_t o = 0; o < job.program.input_dtypes.size(); ++o)
+      bases[o] = job.bases[o] + job.kept.Offset(static_cast<int>(o), k);
     const int64_t index = job.kept.Index(k);
     runner.Enter(job.reduced, bases, job.launch.index_base + index);
     for (int64_t at = r0; at < r1;) {
@@ -87,7 +94,8 @@ void AccumulateRows(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64_t 
       runner.Run(n);
       for (size_t r = 0; r < n_reducers; ++r) {
         const Reducer& reducer = job.plan.reducers[r];
-        reducer.fns.row(state[r], Values(runner, reducer, n, buffer), KeysAt(job, runner, reducer, index, at, job.reduced, n), n);
+        reducer.fns.row(state[r], Values(runner, reducer, n, buffer),
+                        KeysAt(job, runner, reducer, index, at, job.reduced, n), n);
       }
       at += n;
     }
@@ -99,14 +107,18 @@ void AccumulateRows(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64_t 
 bool PlainColumns(const Job& job) {
   const Reducer& reducer = job.plan.reducers[0];
   const Value& value = job.program.values[reducer.value];
-  return job.plan.reducers.size() == 1 && job.program.steps.empty() && (!reducer.has_key || reducer.key_is_index) && reducer.cast == nullptr && value.kind == Kind::kInput &&
-         job.reduced.rank <= 1 && job.kept.rank <= 1 && job.kept.inner_stride(value.slot) == value.item;
+  return job.plan.reducers.size() == 1 && job.program.steps.empty() &&
+         (!reducer.has_key || reducer.key_is_index) && reducer.cast == nullptr &&
+         value.kind == Kind::kInput && job.reduced.rank <= 1 && job.kept.rank <= 1 &&
+         job.kept.inner_stride(value.slot) == value.item;
 }
 
-void AccumulateColumns(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64_t r1, const States& states) {
+void AccumulateColumns(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64_t r1,
+                       const States& states) {
   const size_t n_reducers = job.plan.reducers.size();
   for (size_t r = 0; r < n_reducers; ++r) {
-    for (int s = 0; s < kSlots; ++s) std::fill_n(states.At(r, s), k1 - k0, job.plan.reducers[r].fns.initial[s]);
+    for (int s = 0; s < kSlots; ++s)
+      std::fill_n(states.At(r, s), k1 - k0, job.plan.reducers[r].fns.initial[s]);
   }
   if (PlainColumns(job)) {
     const Reducer& reducer = job.plan.reducers[0];
@@ -117,7 +129,8 @@ void AccumulateColumns(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64
     keys.first = job.launch.index_base + job.kept.Index(k0) + job.reduced.Index(r0);
     keys.step = job.kept.rank == 0 ? 0 : job.kept.index_strides[0];
     keys.row_step = job.reduced.rank == 0 ? 0 : job.reduced.index_strides[0];
-    reducer.fns.column(slots, job.bases[slot] + job.kept.Offset(slot, k0) + r0 * stride, stride, r1 - r0, keys, k1 - k0);
+    reducer.fns.column(slots, job.bases[slot] + job.kept.Offset(slot, k0) + r0 * stride, stride,
+                       r1 - r0, keys, k1 - k0);
     return;
   }
   Runner runner(job.program, job.launch.scalars);
@@ -127,23 +140,29 @@ void AccumulateColumns(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64
     n = k1 - at;
     for (int64_t row = r0; row < r1; ++row) {
       const char* bases[kMaxOperands];
-      for (size_t o = 0; o < job.program.input_dtypes.size(); ++o) bases[o] = job.bases[o] + job.reduced.Offset(static_cast<int>(o), row);
+      for (size_t o = 0; o < job.program.input_dtypes.size(); ++o)
+        bases[o] = job.bases[o] + job.reduced.Offset(static_cast<int>(o), row);
       const int64_t index = job.reduced.Index(row);
       runner.Enter(job.kept, bases, job.launch.index_base + index);
       n = runner.Bind(at, n);  // the same for all rows
       runner.Run(n);
       for (size_t r = 0; r < n_reducers; ++r) {
         const Reducer& reducer = job.plan.reducers[r];
-        Slot* const slots[kSlots] = {states.At(r, 0) + (at - k0), states.At(r, 1) + (at - k0), states.At(r, 2) + (at - k0)};
-        reducer.fns.column(slots, Values(runner, reducer, n, buffer), 0, 1, KeysAt(job, runner, reducer, index, at, job.kept, n), n);
+        Slot* const slots[kSlots] = {states.At(r, 0) + (at - k0), states.At(r, 1) + (at - k0),
+                                     states.At(r, 2) + (at - k0)};
+        reducer.fns.column(slots, Values(runner, reducer, n, buffer), 0, 1,
+                           KeysAt(job, runner, reducer, index, at, job.kept, n), n);
       }
     }
   }
 }
 
-void Accumulate(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64_t r1, const States& states) {
-  if (job.columns) AccumulateColumns(job, k0, k1, r0, r1, states);
-  else AccumulateRows(job, k0, k1, r0, r1, states);
+void Accumulate(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64_t r1,
+                const States& states) {
+  if (job.columns)
+    AccumulateColumns(job, k0, k1, r0, r1, states);
+  else
+    AccumulateRows(job, k0, k1, r0, r1, states);
 }
 
 // The accumulators of results [k0, k1) in their dtypes, through the epilogue, to the outputs.
@@ -170,20 +189,24 @@ void Finish(const Job& job, int64_t k0, int64_t k1, const States& states) {
   const int n_inputs = static_cast<int>(job.program.input_dtypes.size());
   const auto store = [&](const char* from, size_t o, int64_t at, int64_t count) {
     const int operand = n_inputs + static_cast<int>(o);
-    ScatterBlock(from, job.kept, operand, const_cast<char*>(job.bases[operand]), at, count, epilogue.values[epilogue.outputs[o]].item);
+    ScatterBlock(from, job.kept, operand, const_cast<char*>(job.bases[operand]), at, count,
+                 epilogue.values[epilogue.outputs[o]].item);
   };
   if (job.plan.plain) {
-    for (size_t o = 0; o < epilogue.outputs.size(); ++o) store(arrays[epilogue.values[epilogue.outputs[o]].slot], o, k0, n);
+    for (size_t o = 0; o < epilogue.outputs.size(); ++o)
+      store(arrays[epilogue.values[epilogue.outputs[o]].slot], o, k0, n);
     return;
   }
   Runner runner(epilogue, job.launch.scalars);
   for (int64_t at = 0; at < n; at += epilogue.block) {
     const int64_t m = std::min(epilogue.block, n - at);
     char* blocks[kMaxOperands];
-    for (uint32_t k = 0; k < a; ++k) blocks[k] = arrays[k] + at * tenon_dtype_size(epilogue.input_dtypes[k]);
+    for (uint32_t k = 0; k < a; ++k)
+      blocks[k] = arrays[k] + at * tenon_dtype_size(epilogue.input_dtypes[k]);
     runner.BindArrays(blocks);
     runner.Run(m);
-    for (size_t o = 0; o < epilogue.outputs.size(); ++o) store(runner.Array(epilogue.outputs[o], m), o, k0 + at, m);
+    for (size_t o = 0; o < epilogue.outputs.size(); ++o)
+      store(runner.Array(epilogue.outputs[o], m), o, k0 + at, m);
   }
 }
 
@@ -193,7 +216,8 @@ void Plan(Job& job) {
   const int n_inputs = static_cast<int>(job.program.input_dtypes.size());
   while (lead + 1 < n_inputs && job.kept.IsBroadcast(lead) && job.reduced.IsBroadcast(lead)) ++lead;
   const int64_t item = tenon_dtype_size(job.launch.operands[lead].dtype);
-  const bool results_close = n_inputs > 0 && job.kept.inner_stride(lead) == item && job.reduced.inner_stride(lead) != item;
+  const bool results_close =
+      n_inputs > 0 && job.kept.inner_stride(lead) == item && job.reduced.inner_stride(lead) != item;
   job.columns = (results_close && results >= 4) || (elements <= 8 && results >= 32);
   const int64_t most = kSlotBytes / 8 / kSlots / static_cast<int64_t>(job.plan.reducers.size());
   if (job.columns) {
@@ -217,7 +241,10 @@ TenonStatus LaunchReduce(const Kernel& kernel, const TenonLaunch& launch, TenonE
   Job job{kernel.program, *kernel.reduce, launch, {}, {}, {}, false, 0, 0, 0, 0};
   const uint32_t n_inputs = static_cast<uint32_t>(kernel.program.input_dtypes.size());
   uint32_t lead = 0;
-  const auto broadcast = [&](uint32_t k) { return std::all_of(launch.operands[k].strides, launch.operands[k].strides + launch.rank, [](int64_t s) { return s == 0; }); };
+  const auto broadcast = [&](uint32_t k) {
+    return std::all_of(launch.operands[k].strides, launch.operands[k].strides + launch.rank,
+                       [](int64_t s) { return s == 0; });
+  };
   while (lead + 1 < n_inputs && broadcast(lead)) ++lead;
   MakeSpace(launch, ~launch.reduce_axes, lead, kernel.reads_index, &job.kept);
   MakeSpace(launch, launch.reduce_axes, lead, kernel.reads_index, &job.reduced);
@@ -241,33 +268,36 @@ TenonStatus LaunchReduce(const Kernel& kernel, const TenonLaunch& launch, TenonE
   // States of every (tile, chunk), joined afterwards.
   const int64_t unit = slots * job.tile;
   const HostMemory memory(static_cast<uint64_t>(unit * job.tiles * job.chunks) * sizeof(Slot));
-  if (memory.data == nullptr) return tenon_fail(error, TENON_OUT_OF_MEMORY, "cpu: no memory for the parts of a reduction");
+  if (memory.data == nullptr)
+    return tenon_fail(error, TENON_OUT_OF_MEMORY, "cpu: no memory for the parts of a reduction");
   Slot* const parts = static_cast<Slot*>(memory.data);
   ParallelFor(job.tiles * job.chunks, grain, [&](int64_t begin, int64_t end) {
     for (int64_t u = begin; u < end; ++u) {
       const int64_t k0 = u / job.chunks * job.tile, r0 = u % job.chunks * job.chunk;
-      Accumulate(job, k0, std::min(results, k0 + job.tile), r0, std::min(elements, r0 + job.chunk), States(parts + u * unit, job.tile));
+      Accumulate(job, k0, std::min(results, k0 + job.tile), r0, std::min(elements, r0 + job.chunk),
+                 States(parts + u * unit, job.tile));
     }
   });
-  ParallelFor(job.tiles, std::max<int64_t>(1, kPieceElements / (job.tile * job.chunks)), [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      const int64_t k0 = t * job.tile, k1 = std::min(results, k0 + job.tile);
-      const States first(parts + t * job.chunks * unit, job.tile);
-      for (int64_t c = 1; c < job.chunks; ++c) {
-        const States later(parts + (t * job.chunks + c) * unit, job.tile);
-        for (size_t r = 0; r < job.plan.reducers.size(); ++r) {
-          for (int64_t j = 0; j < k1 - k0; ++j) {
-            Slot state[kSlots], next[kSlots];
-            first.Read(r, j, state);
-            later.Read(r, j, next);
-            job.plan.reducers[r].fns.combine(state, next);
-            first.Store(r, j, state);
-          }
-        }
-      }
-      Finish(job, k0, k1, first);
-    }
-  });
+  ParallelFor(job.tiles, std::max<int64_t>(1, kPieceElements / (job.tile * job.chunks)),
+              [&](int64_t begin, int64_t end) {
+                for (int64_t t = begin; t < end; ++t) {
+                  const int64_t k0 = t * job.tile, k1 = std::min(results, k0 + job.tile);
+                  const States first(parts + t * job.chunks * unit, job.tile);
+                  for (int64_t c = 1; c < job.chunks; ++c) {
+                    const States later(parts + (t * job.chunks + c) * unit, job.tile);
+                    for (size_t r = 0; r < job.plan.reducers.size(); ++r) {
+                      for (int64_t j = 0; j < k1 - k0; ++j) {
+                        Slot state[kSlots], next[kSlots];
+                        first.Read(r, j, state);
+                        later.Read(r, j, next);
+                        job.plan.reducers[r].fns.combine(state, next);
+                        first.Store(r, j, state);
+                      }
+                    }
+                  }
+                  Finish(job, k0, k1, first);
+                }
+              });
   return TENON_OK;
 }
 

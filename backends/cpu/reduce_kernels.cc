@@ -36,13 +36,16 @@ TENON_INLINE double FoldFloats(const T* x, int64_t n) {
     acc[i / kLanes % 8] = kProduct ? acc[i / kLanes % 8] * v : acc[i / kLanes % 8] + v;
   }
   for (int width = 4; width > 0; width /= 2) {
-    for (int k = 0; k < width; ++k) acc[k] = kProduct ? acc[k] * acc[k + width] : acc[k] + acc[k + width];
+    for (int k = 0; k < width; ++k)
+      acc[k] = kProduct ? acc[k] * acc[k + width] : acc[k] + acc[k + width];
   }
   double lane[kLanes];
   std::memcpy(lane, &acc[0], sizeof lane);
-  for (int64_t j = 0; i < n; ++i, ++j) lane[j] = kProduct ? lane[j] * static_cast<double>(x[i]) : lane[j] + static_cast<double>(x[i]);
+  for (int64_t j = 0; i < n; ++i, ++j)
+    lane[j] = kProduct ? lane[j] * static_cast<double>(x[i]) : lane[j] + static_cast<double>(x[i]);
   for (int width = 4; width > 0; width /= 2) {
-    for (int k = 0; k < width; ++k) lane[k] = kProduct ? lane[k] * lane[k + width] : lane[k] + lane[k + width];
+    for (int k = 0; k < width; ++k)
+      lane[k] = kProduct ? lane[k] * lane[k + width] : lane[k] + lane[k + width];
   }
   return lane[0];
 }
@@ -68,7 +71,8 @@ void SumRow(Slot* state, const void* x, const Keys&, int64_t n) {
 }
 
 template <class T>
-void SumColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys&, int64_t n) {
+void SumColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys&,
+                int64_t n) {
   const char* row = static_cast<const char*>(x);
   if constexpr (kFloat<T>) {
     double* sum = &slots[0]->f;
@@ -81,23 +85,28 @@ void SumColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t r
       TENON_IVDEP
       for (int64_t j = 0; j < n; ++j) {
         const double four = (double(a[j]) + double(b[j])) + (double(c[j]) + double(d[j]));
-        if constexpr (sizeof(T) == 8) AddCompensated(sum[j], lost[j], four);
-        else sum[j] += four;
+        if constexpr (sizeof(T) == 8)
+          AddCompensated(sum[j], lost[j], four);
+        else
+          sum[j] += four;
       }
     }
     for (; rows > 0; --rows, row += row_stride) {
       const T* a = reinterpret_cast<const T*>(row);
       TENON_IVDEP
       for (int64_t j = 0; j < n; ++j) {
-        if constexpr (sizeof(T) == 8) AddCompensated(sum[j], lost[j], a[j]);
-        else sum[j] += double(a[j]);
+        if constexpr (sizeof(T) == 8)
+          AddCompensated(sum[j], lost[j], a[j]);
+        else
+          sum[j] += double(a[j]);
       }
     }
   } else {
     for (; rows > 0; --rows, row += row_stride) {
       const T* a = reinterpret_cast<const T*>(row);
       TENON_IVDEP
-      for (int64_t j = 0; j < n; ++j) slots[0][j].u += static_cast<uint64_t>(static_cast<Wide<T>>(a[j]));
+      for (int64_t j = 0; j < n; ++j)
+        slots[0][j].u += static_cast<uint64_t>(static_cast<Wide<T>>(a[j]));
     }
   }
 }
@@ -129,7 +138,8 @@ void CombineIntProduct(Slot* state, const Slot* later) { state[0].u *= later[0].
 
 // Every reducer with one slot and no keys has this loop over columns.
 template <class Step, class T>
-void StepColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys&, int64_t n) {
+void StepColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys&,
+                 int64_t n) {
   const char* row = static_cast<const char*>(x);
   using State = typename Step::State;
   State* const state = &In<State>(slots[0][0]);
@@ -226,7 +236,8 @@ void MomentsRow(Slot* state, const void* x, const Keys&, int64_t n) {
     }
   }
   acc[0] = (acc[0] + acc[1]) + (acc[2] + acc[3]);
-  double sum = ((acc[0][0] + acc[0][1]) + (acc[0][2] + acc[0][3])) + ((acc[0][4] + acc[0][5]) + (acc[0][6] + acc[0][7]));
+  double sum = ((acc[0][0] + acc[0][1]) + (acc[0][2] + acc[0][3])) +
+               ((acc[0][4] + acc[0][5]) + (acc[0][6] + acc[0][7]));
   for (; i < n; ++i) sum += (v[i] - mean) * (v[i] - mean);
   block[2].f = sum;
   CombineMoments(state, block);
@@ -234,7 +245,8 @@ void MomentsRow(Slot* state, const void* x, const Keys&, int64_t n) {
 
 // Welford 1962, a column each; all columns have seen the same number of rows.
 template <class T>
-void MomentsColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys&, int64_t n) {
+void MomentsColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows,
+                    const Keys&, int64_t n) {
   const char* row = static_cast<const char*>(x);
   double count = slots[0]->f;
   double* mean = &slots[1]->f;
@@ -296,11 +308,17 @@ bool SetFns(uint32_t kind, ReduceFns& fns) {
       fns.row = &ProductRow<T>;
       fns.column = &StepColumns<ProductStep<T>, T>;
       fns.combine = kFloat<T> ? &CombineProduct : &CombineIntProduct;
-      if constexpr (kFloat<T>) fns.initial[0].f = 1;
-      else fns.initial[0].u = 1;
+      if constexpr (kFloat<T>)
+        fns.initial[0].f = 1;
+      else
+        fns.initial[0].u = 1;
       return true;
-    case TENON_MIN: SetExtreme<false, T>(fns); return true;
-    case TENON_MAX: SetExtreme<true, T>(fns); return true;
+    case TENON_MIN:
+      SetExtreme<false, T>(fns);
+      return true;
+    case TENON_MAX:
+      SetExtreme<true, T>(fns);
+      return true;
     case TENON_MOMENTS:
       if constexpr (kFloat<T>) {
         fns.row = &MomentsRow<T>;
@@ -310,7 +328,8 @@ bool SetFns(uint32_t kind, ReduceFns& fns) {
         return true;
       }
       return false;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -320,24 +339,36 @@ bool SetFns(uint32_t kind, ReduceFns& fns) {
 bool SetReducer(uint32_t kind, ReduceFns* fns) {
   if (kind == TENON_ANY || kind == TENON_ALL) {
     fns->row = kind == TENON_ANY ? &AnyRow : &AllRow;
-    fns->column = kind == TENON_ANY ? &StepColumns<AnyStep, uint8_t> : &StepColumns<AllStep, uint8_t>;
+    fns->column =
+        kind == TENON_ANY ? &StepColumns<AnyStep, uint8_t> : &StepColumns<AllStep, uint8_t>;
     fns->combine = kind == TENON_ANY ? &CombineAny : &CombineAll;
     fns->initial[0].u = kind == TENON_ALL;
     return true;
   }
   switch (fns->load) {
     case TENON_BOOL:
-    case TENON_U8: return SetFns<uint8_t>(kind, *fns);
-    case TENON_I8: return SetFns<int8_t>(kind, *fns);
-    case TENON_U16: return SetFns<uint16_t>(kind, *fns);
-    case TENON_I16: return SetFns<int16_t>(kind, *fns);
-    case TENON_U32: return SetFns<uint32_t>(kind, *fns);
-    case TENON_I32: return SetFns<int32_t>(kind, *fns);
-    case TENON_U64: return SetFns<uint64_t>(kind, *fns);
-    case TENON_I64: return SetFns<int64_t>(kind, *fns);
-    case TENON_F32: return SetFns<float>(kind, *fns);
-    case TENON_F64: return SetFns<double>(kind, *fns);
-    default: return false;
+    case TENON_U8:
+      return SetFns<uint8_t>(kind, *fns);
+    case TENON_I8:
+      return SetFns<int8_t>(kind, *fns);
+    case TENON_U16:
+      return SetFns<uint16_t>(kind, *fns);
+    case TENON_I16:
+      return SetFns<int16_t>(kind, *fns);
+    case TENON_U32:
+      return SetFns<uint32_t>(kind, *fns);
+    case TENON_I32:
+      return SetFns<int32_t>(kind, *fns);
+    case TENON_U64:
+      return SetFns<uint64_t>(kind, *fns);
+    case TENON_I64:
+      return SetFns<int64_t>(kind, *fns);
+    case TENON_F32:
+      return SetFns<float>(kind, *fns);
+    case TENON_F64:
+      return SetFns<double>(kind, *fns);
+    default:
+      return false;
   }
 }
 
@@ -376,12 +407,14 @@ bool FindReducer(uint32_t kind, uint32_t dtype, uint32_t acc_dtype, ReduceFns* f
       if (!float_acc) return false;
       if (!is_float) fns->load = TENON_F64;
       break;
-    default: return false;
+    default:
+      return false;
   }
   const bool wide_float = tenon_dtype_is_float(fns->load);
-  fns->result = is_arg ? static_cast<uint32_t>(TENON_I64)
-                : wide_float ? static_cast<uint32_t>(TENON_F64)
-                : tenon_dtype_is_signed(fns->load) ? static_cast<uint32_t>(TENON_I64) : static_cast<uint32_t>(TENON_U64);
+  fns->result = is_arg                             ? static_cast<uint32_t>(TENON_I64)
+                : wide_float                       ? static_cast<uint32_t>(TENON_F64)
+                : tenon_dtype_is_signed(fns->load) ? static_cast<uint32_t>(TENON_I64)
+                                                   : static_cast<uint32_t>(TENON_U64);
   if (is_arg) return FindArgReducer(kind, fns);
   return HWY_DYNAMIC_DISPATCH(SetReducer)(kind, fns);
 }

@@ -18,9 +18,9 @@ struct Reducer {
   uint32_t kind;
   uint16_t value, key;  // of the prologue
   bool has_key;
-  bool key_is_index;    // then keys are computed only where they are wanted
+  bool key_is_index;  // then keys are computed only where they are wanted
   uint8_t acc_dtype;
-  uint8_t load_item;    // bytes of what the functions read
+  uint8_t load_item;  // bytes of what the functions read
   ReduceFns fns;
   ArrayFn cast;    // from the value's dtype to the one that the functions read; nullptr: the same
   ArrayFn finish;  // from the slots' dtype to the accumulator's
@@ -33,7 +33,8 @@ struct ReducePlan {
   bool plain = false;  // the epilogue's outputs are just its inputs
 };
 
-TenonStatus MakeReducePlan(const TenonKernelDesc& desc, Program* prologue, ReducePlan* plan, TenonError* error);
+TenonStatus MakeReducePlan(const TenonKernelDesc& desc, Program* prologue, ReducePlan* plan,
+                           TenonError* error);
 
 }  // namespace tenon_cpu
 #endif  // TENON_BACKENDS_CPU_REDUCE_PLAN_H_

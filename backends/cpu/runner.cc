@@ -100,18 +100,21 @@ void Runner::BindArrays(char* const* arrays) {
 void Runner::SpreadUniforms(int64_t n) {
   for (size_t v = 0; v < program_.values.size(); ++v) {
     const Value& value = program_.values[v];
-    const bool uniform = value.kind == Kind::kConstant || value.kind == Kind::kScalar || value.kind == Kind::kUniform;
+    const bool uniform = value.kind == Kind::kConstant || value.kind == Kind::kScalar ||
+                         value.kind == Kind::kUniform;
     if (uniform && value.filled) Spread(static_cast<uint16_t>(v), n);
   }
   spread_ = n;
 }
 
 void Runner::Run(int64_t n) {
-  // What is uniform stays so: the first block, and longer ones after it, fill its registers, the others find them.
+  // What is uniform stays so: the first block, and longer ones after it, fill its registers, the
+  // others find them.
   if (n > spread_) SpreadUniforms(n);
   for (const Step& step : program_.steps) {
     char* const to = direct_[step.value] != nullptr ? direct_[step.value] : Register(step.value);
-    const uint32_t splat = step.heeds_splat ? splat_[step.a] * kSplatA + splat_[step.b] * kSplatB : 0u;
+    const uint32_t splat =
+        step.heeds_splat ? splat_[step.a] * kSplatA + splat_[step.b] * kSplatB : 0u;
     step.fn(to, at_[step.a], at_[step.b], at_[step.c], n, splat);
     at_[step.value] = to;
   }

@@ -1,7 +1,9 @@
-// Executes a prepared program block by block. One runner per thread and piece of work; it allocates nothing.
+// Executes a prepared program block by block. One runner per thread and piece of work; it allocates
+// nothing.
 //
-// A block is a run of positions of a space. Where an operand is contiguous there it is used in place; one element for
-// all is passed as such to the functions that take it; anything else is gathered into the value's register first.
+// A block is a run of positions of a space. Where an operand is contiguous there it is used in
+// place; one element for all is passed as such to the functions that take it; anything else is
+// gathered into the value's register first.
 #ifndef TENON_BACKENDS_CPU_RUNNER_H_
 #define TENON_BACKENDS_CPU_RUNNER_H_
 
@@ -17,11 +19,13 @@ class Runner {
   // `scalars`: the slots of the launch.
   Runner(const Program& program, const uint64_t* scalars);
 
-  // How the operands of a space are reached: by whole lines of the innermost axis, or, where lines are short, across
-  // them. `bases` are the addresses at position 0, by operand; all stay alive while the runner is used.
+  // How the operands of a space are reached: by whole lines of the innermost axis, or, where lines
+  // are short, across them. `bases` are the addresses at position 0, by operand; all stay alive
+  // while the runner is used.
   void Enter(const Space& space, const char* const* bases, int64_t index_base);
 
-  // Binds inputs and indices at `position`; answers how many elements the block has, at most `most`.
+  // Binds inputs and indices at `position`; answers how many elements the block has, at most
+  // `most`.
   int64_t Bind(int64_t position, int64_t most);
 
   // Or: binds inputs to arrays, input k at arrays[k], without a space.
@@ -43,7 +47,9 @@ class Runner {
   const char* Array(uint16_t value, int64_t n);
 
  private:
-  char* Register(uint16_t value) { return registers_ + program_.values[value].reg * register_bytes_; }
+  char* Register(uint16_t value) {
+    return registers_ + program_.values[value].reg * register_bytes_;
+  }
   void Spread(uint16_t value, int64_t n);
   void SpreadUniforms(int64_t n);
 

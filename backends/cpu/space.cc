@@ -40,7 +40,8 @@ int64_t Space::Index(int64_t position) const {
   return index;
 }
 
-void MakeSpace(const TenonLaunch& launch, uint32_t mask, uint32_t lead, bool indexed, Space* space) {
+void MakeSpace(const TenonLaunch& launch, uint32_t mask, uint32_t lead, bool indexed,
+               Space* space) {
   Space& s = *space;
   s.n_operands = static_cast<int>(launch.n_operands);
   int order[TENON_ABI_MAX_RANK];
@@ -51,12 +52,14 @@ void MakeSpace(const TenonLaunch& launch, uint32_t mask, uint32_t lead, bool ind
     if ((mask >> d & 1) == 0 || launch.sizes[d] == 1) continue;
     const int64_t* strides = launch.operands[lead].strides;
     int at = axes++;
-    for (; at > 0 && std::llabs(strides[order[at - 1]]) < std::llabs(strides[d]); --at) order[at] = order[at - 1];
+    for (; at > 0 && std::llabs(strides[order[at - 1]]) < std::llabs(strides[d]); --at)
+      order[at] = order[at - 1];
     order[at] = static_cast<int>(d);
   }
   int64_t items[kMaxOperands];
   for (int k = 0; k < s.n_operands; ++k) items[k] = tenon_dtype_size(launch.operands[k].dtype);
-  // Innermost first; an axis is merged into the one inside it when its strides just go on where that one ends.
+  // Innermost first; an axis is merged into the one inside it when its strides just go on where
+  // that one ends.
   int64_t reversed_sizes[TENON_ABI_MAX_RANK];
   int from[TENON_ABI_MAX_RANK];  // the axis of the launch that gives the strides
   int rank = 0;
@@ -83,7 +86,8 @@ void MakeSpace(const TenonLaunch& launch, uint32_t mask, uint32_t lead, bool ind
     const int d = from[rank - 1 - i];
     s.sizes[i] = reversed_sizes[rank - 1 - i];
     s.index_strides[i] = indexed ? launch.index_strides[d] : 0;
-    for (int k = 0; k < s.n_operands; ++k) s.strides[k][i] = launch.operands[k].strides[d] * items[k];
+    for (int k = 0; k < s.n_operands; ++k)
+      s.strides[k][i] = launch.operands[k].strides[d] * items[k];
   }
 }
 

@@ -1,4 +1,5 @@
-// The positions that a launch visits: axes put into a good order and merged where all operands allow it.
+// The positions that a launch visits: axes put into a good order and merged where all operands
+// allow it.
 #ifndef TENON_BACKENDS_CPU_SPACE_H_
 #define TENON_BACKENDS_CPU_SPACE_H_
 
@@ -21,14 +22,17 @@ struct Space {
   int64_t inner_stride(int operand) const { return rank == 0 ? 0 : strides[operand][rank - 1]; }
   // All elements of the operand lie one after the other in the order of visit.
   bool IsDense(int operand, int64_t item) const;
-  bool IsBroadcast(int operand) const;  // one element for all positions
+  bool IsBroadcast(int operand) const;                  // one element for all positions
   int64_t Offset(int operand, int64_t position) const;  // bytes
   int64_t Index(int64_t position) const;                // sum of index strides, without the base
 };
 
-inline char* Address(const TenonOperand& operand) { return reinterpret_cast<char*>(operand.buffer + operand.offset); }
+inline char* Address(const TenonOperand& operand) {
+  return reinterpret_cast<char*>(operand.buffer + operand.offset);
+}
 
-// The axes of `mask`. The order is that of descending strides of operand `lead`: its innermost axis is its densest.
+// The axes of `mask`. The order is that of descending strides of operand `lead`: its innermost axis
+// is its densest.
 void MakeSpace(const TenonLaunch& launch, uint32_t mask, uint32_t lead, bool indexed, Space* space);
 
 }  // namespace tenon_cpu

@@ -1,5 +1,5 @@
-// Stores past the caches, for results too large to be found there again. An ordinary store first reads the line that it
-// is about to overwrite: a third of an elementwise operation's traffic.
+// Stores past the caches, for results too large to be found there again. An ordinary store first
+// reads the line that it is about to overwrite: a third of an elementwise operation's traffic.
 #ifndef TENON_BACKENDS_CPU_STREAM_STORE_H_
 #define TENON_BACKENDS_CPU_STREAM_STORE_H_
 
@@ -20,7 +20,8 @@ inline void StreamStore(char* to, const char* from, int64_t bytes) {
 #if defined(__SSE2__)
   for (; i + 64 <= bytes; i += 64) {
     for (int k = 0; k < 64; k += 16) {
-      _mm_stream_si128(reinterpret_cast<__m128i*>(to + i + k), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i + k)));
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to + i + k),
+                       _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i + k)));
     }
   }
 #endif

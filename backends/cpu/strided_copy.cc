@@ -20,7 +20,9 @@ void Line(char* dst, int64_t dst_stride, const char* src, int64_t src_stride, in
     const T value = *reinterpret_cast<const T*>(src);
     for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(dst + i * dst_stride) = value;
   } else {
-    for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(dst + i * dst_stride) = *reinterpret_cast<const T*>(src + i * src_stride);
+    for (int64_t i = 0; i < n; ++i)
+      *reinterpret_cast<T*>(dst + i * dst_stride) =
+          *reinterpret_cast<const T*>(src + i * src_stride);
   }
 }
 
@@ -51,11 +53,16 @@ void ForEachLine(const Space& space, int operand, int64_t position, int64_t n, V
   }
 }
 
-// dst[i * dst_row + j * size] = src[i * size + j * src_row], in squares whose lines stay in the cache.
+// dst[i * dst_row + j * size] = src[i * size + j * src_row], in squares whose lines stay in the
+// cache.
 template <class T>
-void TransposeTile(char* dst, int64_t dst_row, const char* src, int64_t src_row, int64_t rows, int64_t columns, bool large) {
-  const bool stream = large && (reinterpret_cast<uintptr_t>(dst) | static_cast<uintptr_t>(dst_row)) % 64 == 0;
-  constexpr int64_t side = sizeof(T) < 4 ? 32 : sizeof(T) > 8 ? 8 : 64 / sizeof(T);  // about a cache line of elements
+void TransposeTile(char* dst, int64_t dst_row, const char* src, int64_t src_row, int64_t rows,
+                   int64_t columns, bool large) {
+  const bool stream =
+      large && (reinterpret_cast<uintptr_t>(dst) | static_cast<uintptr_t>(dst_row)) % 64 == 0;
+  constexpr int64_t side = sizeof(T) < 4   ? 32
+                           : sizeof(T) > 8 ? 8
+                                           : 64 / sizeof(T);  // about a cache line of elements
   for (int64_t j0 = 0; j0 < columns; j0 += side) {
     const int64_t n = std::min(side, columns - j0);
     for (int64_t i0 = 0; i0 < rows; i0 += side) {
@@ -63,7 +70,8 @@ void TransposeTile(char* dst, int64_t dst_row, const char* src, int64_t src_row,
       const char* from = src + i0 * static_cast<int64_t>(sizeof(T)) + j0 * src_row;
       char* to = dst + i0 * dst_row + j0 * static_cast<int64_t>(sizeof(T));
       if (m == side && n == side) {
-        // Through a buffer: both sides then see whole lines, and the compiler unrolls the constant loops.
+        // Through a buffer: both sides then see whole lines, and the compiler unrolls the constant
+        // loops.
         T square[side][side];
         for (int64_t j = 0; j < side; ++j) {
           std::memcpy(square[j], from + j * src_row, sizeof square[j]);
@@ -72,14 +80,17 @@ void TransposeTile(char* dst, int64_t dst_row, const char* src, int64_t src_row,
         for (int64_t i = 0; i < side; ++i) {
           T line[side];
           for (int64_t j = 0; j < side; ++j) line[j] = square[j][i];
-          if (sizeof line == 64 && stream) StreamStore(to + i * dst_row, reinterpret_cast<const char*>(line), 64);
-          else std::memcpy(to + i * dst_row, line, sizeof line);
+          if (sizeof line == 64 && stream)
+            StreamStore(to + i * dst_row, reinterpret_cast<const char*>(line), 64);
+          else
+            std::memcpy(to + i * dst_row, line, sizeof line);
         }
       } else {
         for (int64_t i = 0; i < m; ++i) {
           for (int64_t j = 0; j < n; ++j) {
             *reinterpret_cast<T*>(to + i * dst_row + j * static_cast<int64_t>(sizeof(T))) =
-                *reinterpret_cast<const T*>(from + i * static_cast<int64_t>(sizeof(T)) + j * src_row);
+                *reinterpret_cast<const T*>(from + i * static_cast<int64_t>(sizeof(T)) +
+                                            j * src_row);
           }
         }
       }
@@ -87,13 +98,19 @@ void TransposeTile(char* dst, int64_t dst_row, const char* src, int64_t src_row,
   }
 }
 
-void TransposeAny(char* dst, int64_t dst_row, const char* src, int64_t src_row, int64_t rows, int64_t columns, int64_t item, bool large) {
+void TransposeAny(char* dst, int64_t dst_row, const char* src, int64_t src_row, int64_t rows,
+                  int64_t columns, int64_t item, bool large) {
   switch (item) {
-    case 1: return TransposeTile<uint8_t>(dst, dst_row, src, src_row, rows, columns, large);
-    case 2: return TransposeTile<uint16_t>(dst, dst_row, src, src_row, rows, columns, large);
-    case 4: return TransposeTile<uint32_t>(dst, dst_row, src, src_row, rows, columns, large);
-    case 8: return TransposeTile<uint64_t>(dst, dst_row, src, src_row, rows, columns, large);
-    default: return TransposeTile<Wide>(dst, dst_row, src, src_row, rows, columns, large);
+    case 1:
+      return TransposeTile<uint8_t>(dst, dst_row, src, src_row, rows, columns, large);
+    case 2:
+      return TransposeTile<uint16_t>(dst, dst_row, src, src_row, rows, columns, large);
+    case 4:
+      return TransposeTile<uint32_t>(dst, dst_row, src, src_row, rows, columns, large);
+    case 8:
+      return TransposeTile<uint64_t>(dst, dst_row, src, src_row, rows, columns, large);
+    default:
+      return TransposeTile<Wide>(dst, dst_row, src, src_row, rows, columns, large);
   }
 }
 
@@ -108,28 +125,36 @@ int DenseSourceAxis(const Space& space, int64_t item) {
 
 }  // namespace
 
-void CopyLine(char* dst, int64_t dst_stride, const char* src, int64_t src_stride, int64_t item, int64_t n) {
+void CopyLine(char* dst, int64_t dst_stride, const char* src, int64_t src_stride, int64_t item,
+              int64_t n) {
   if (dst_stride == item && src_stride == item) {
     if (dst != src) std::memcpy(dst, src, static_cast<size_t>(n * item));
     return;
   }
   switch (item) {
-    case 1: return Line<uint8_t>(dst, dst_stride, src, src_stride, n);
-    case 2: return Line<uint16_t>(dst, dst_stride, src, src_stride, n);
-    case 4: return Line<uint32_t>(dst, dst_stride, src, src_stride, n);
-    case 8: return Line<uint64_t>(dst, dst_stride, src, src_stride, n);
-    default: return Line<Wide>(dst, dst_stride, src, src_stride, n);
+    case 1:
+      return Line<uint8_t>(dst, dst_stride, src, src_stride, n);
+    case 2:
+      return Line<uint16_t>(dst, dst_stride, src, src_stride, n);
+    case 4:
+      return Line<uint32_t>(dst, dst_stride, src, src_stride, n);
+    case 8:
+      return Line<uint64_t>(dst, dst_stride, src, src_stride, n);
+    default:
+      return Line<Wide>(dst, dst_stride, src, src_stride, n);
   }
 }
 
-void GatherBlock(char* dst, const Space& space, int operand, const char* base, int64_t position, int64_t n, int64_t item) {
+void GatherBlock(char* dst, const Space& space, int operand, const char* base, int64_t position,
+                 int64_t n, int64_t item) {
   const int64_t stride = space.inner_stride(operand);
   ForEachLine(space, operand, position, n, [&](int64_t offset, int64_t line, int64_t done) {
     CopyLine(dst + done * item, item, base + offset, stride, item, line);
   });
 }
 
-void ScatterBlock(const char* src, const Space& space, int operand, char* base, int64_t position, int64_t n, int64_t item) {
+void ScatterBlock(const char* src, const Space& space, int operand, char* base, int64_t position,
+                  int64_t n, int64_t item) {
   const int64_t stride = space.inner_stride(operand);
   ForEachLine(space, operand, position, n, [&](int64_t offset, int64_t line, int64_t done) {
     CopyLine(base + offset, stride, src + done * item, item, item, line);
@@ -145,7 +170,8 @@ void CopySpace(const Space& space, const char* src, char* dst, int64_t item) {
     ParallelFor(space.count, grain, [&](int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end;) {
         const int64_t line = std::min(end - at, inner - at % inner);
-        CopyLine(dst + space.Offset(1, at), space.inner_stride(1), src + space.Offset(0, at), space.inner_stride(0), item, line);
+        CopyLine(dst + space.Offset(1, at), space.inner_stride(1), src + space.Offset(0, at),
+                 space.inner_stride(0), item, line);
         at += line;
       }
     });
@@ -170,7 +196,8 @@ void CopySpace(const Space& space, const char* src, char* dst, int64_t item) {
         to += plane % space.sizes[d] * space.strides[1][d];
         plane /= space.sizes[d];
       }
-      TransposeAny(dst + to, space.strides[1][axis], src + from, space.strides[0][last], std::min(kStrip, rows - row), columns, item, large);
+      TransposeAny(dst + to, space.strides[1][axis], src + from, space.strides[0][last],
+                   std::min(kStrip, rows - row), columns, item, large);
     }
     if (large) StreamFence();
   });

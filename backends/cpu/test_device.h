@@ -1,4 +1,5 @@
-// For tests: a host with as many threads as a test wants, and a few lines around the backend's tables.
+// For tests: a host with as many threads as a test wants, and a few lines around the backend's
+// tables.
 #ifndef TENON_BACKENDS_CPU_TEST_DEVICE_H_
 #define TENON_BACKENDS_CPU_TEST_DEVICE_H_
 
@@ -13,22 +14,27 @@
 #include "tenon/abi/tenon_backend.h"
 #include "tenon/abi/tenon_plugin_kit.h"
 
-extern "C" TenonStatus tenon_backend_entry_v0_cpu(const TenonHost* host, const TenonBackend** out, TenonError* error);
+extern "C" TenonStatus tenon_backend_entry_v0_cpu(const TenonHost* host, const TenonBackend** out,
+                                                  TenonError* error);
 
 namespace tenon_cpu {
 
 inline int test_threads = 1;
 
 // Pieces at multiples of the grain, unevenly and in threads of their own.
-inline void TestParallelFor(void*, int64_t n, int64_t grain, void (*fn)(void*, int64_t, int64_t), void* arg) noexcept {
+inline void TestParallelFor(void*, int64_t n, int64_t grain, void (*fn)(void*, int64_t, int64_t),
+                            void* arg) noexcept {
   const int64_t units = (n + grain - 1) / grain;
   const int64_t pieces = std::min<int64_t>(units, test_threads);
   std::vector<std::thread> threads;
   for (int64_t p = 0; p < pieces; ++p) {
-    const int64_t begin = units * p * p / (pieces * pieces) * grain, end = std::min(n, units * (p + 1) * (p + 1) / (pieces * pieces) * grain);
+    const int64_t begin = units * p * p / (pieces * pieces) * grain,
+                  end = std::min(n, units * (p + 1) * (p + 1) / (pieces * pieces) * grain);
     if (begin >= end) continue;
-    if (p + 1 == pieces) fn(arg, begin, end);
-    else threads.emplace_back([=] { fn(arg, begin, end); });
+    if (p + 1 == pieces)
+      fn(arg, begin, end);
+    else
+      threads.emplace_back([=] { fn(arg, begin, end); });
   }
   for (std::thread& t : threads) t.join();
 }
@@ -71,14 +77,24 @@ inline std::vector<int64_t> RowMajor(const std::vector<int64_t>& sizes) {
   return strides;
 }
 
-// The first of all positions; sizes.data() of a scalar may be a null pointer, which memcpy does not like.
+// The first of all positions; sizes.data() of a scalar may be a null pointer, which memcpy does not
+// like.
 inline TenonPosition FirstPosition(const std::vector<int64_t>& sizes) {
   constexpr int64_t kNone = 0;
-  return tenon_position_first(static_cast<uint32_t>(sizes.size()), sizes.empty() ? &kNone : sizes.data(), 0xff);
+  return tenon_position_first(static_cast<uint32_t>(sizes.size()),
+                              sizes.empty() ? &kNone : sizes.data(), 0xff);
 }
 
-inline TenonInstr Instr(uint32_t op, uint32_t dtype, int a = 0, int b = 0, int c = 0, uint64_t imm = 0) {
-  return {static_cast<uint16_t>(op), static_cast<uint16_t>(dtype), static_cast<uint16_t>(a), static_cast<uint16_t>(b), static_cast<uint16_t>(c), 0, 0, imm};
+inline TenonInstr Instr(uint32_t op, uint32_t dtype, int a = 0, int b = 0, int c = 0,
+                        uint64_t imm = 0) {
+  return {static_cast<uint16_t>(op),
+          static_cast<uint16_t>(dtype),
+          static_cast<uint16_t>(a),
+          static_cast<uint16_t>(b),
+          static_cast<uint16_t>(c),
+          0,
+          0,
+          imm};
 }
 
 struct TestProgram {
@@ -86,7 +102,15 @@ struct TestProgram {
   std::vector<uint32_t> outputs;
   uint32_t n_inputs = 0, n_scalars = 0;
   TenonProgram Abi() const {
-    return {sizeof(TenonProgram), 0, static_cast<uint32_t>(instr.size()), n_inputs, static_cast<uint32_t>(outputs.size()), n_scalars, instr.data(), outputs.data(), 1};
+    return {sizeof(TenonProgram),
+            0,
+            static_cast<uint32_t>(instr.size()),
+            n_inputs,
+            static_cast<uint32_t>(outputs.size()),
+            n_scalars,
+            instr.data(),
+            outputs.data(),
+            1};
   }
 };
 
@@ -105,9 +129,11 @@ class TestKernel {
     const TenonProgram p = program.Abi();
     Create({sizeof(TenonKernelDesc), 0, &p, nullptr, nullptr, 0, 0});
   }
-  TestKernel(const TestProgram& program, const std::vector<TenonReducer>& reducers, const TestProgram& epilogue) {
+  TestKernel(const TestProgram& program, const std::vector<TenonReducer>& reducers,
+             const TestProgram& epilogue) {
     const TenonProgram p = program.Abi(), e = epilogue.Abi();
-    Create({sizeof(TenonKernelDesc), 0, &p, &e, reducers.data(), static_cast<uint32_t>(reducers.size()), 0});
+    Create({sizeof(TenonKernelDesc), 0, &p, &e, reducers.data(),
+            static_cast<uint32_t>(reducers.size()), 0});
   }
   ~TestKernel() {
     if (kernel_ != 0) Backend().core->kernel_destroy(1, kernel_);
@@ -139,7 +165,9 @@ class TestKernel {
   }
 
  private:
-  void Create(const TenonKernelDesc& desc) { status_ = Backend().core->kernel_create(1, &desc, &kernel_, &error_); }
+  void Create(const TenonKernelDesc& desc) {
+    status_ = Backend().core->kernel_create(1, &desc, &kernel_, &error_);
+  }
   TenonKernel kernel_ = 0;
   TenonStatus status_ = TENON_OK;
   TenonError error_ = {sizeof error_, 0, {}};

@@ -1,5 +1,6 @@
-// The main of the kernel tests: --target=baseline, avx2 or avx512 runs them on that instruction set, as on a lesser
-// machine; without it, on the best one here. A set that this processor lacks passes with a note.
+// The main of the kernel tests: --target=baseline, avx2 or avx512 runs them on that instruction
+// set, as on a lesser machine; without it, on the best one here. A set that this processor lacks
+// passes with a note.
 #include <gtest/gtest.h>
 
 #include <cstdio>

@@ -6,9 +6,12 @@
 
 namespace tenon_cpu {
 
-TenonStatus Matmul(TenonDevice, TenonStream, const TenonMatmulArgs* args, TenonCall* call, TenonError* error) noexcept;
-TenonStatus Gather(TenonDevice, TenonStream, const TenonIndexArgs* args, TenonCall* call, TenonError* error) noexcept;
-TenonStatus Scatter(TenonDevice, TenonStream, const TenonIndexArgs* args, TenonCall* call, TenonError* error) noexcept;
+TenonStatus Matmul(TenonDevice, TenonStream, const TenonMatmulArgs* args, TenonCall* call,
+                   TenonError* error) noexcept;
+TenonStatus Gather(TenonDevice, TenonStream, const TenonIndexArgs* args, TenonCall* call,
+                   TenonError* error) noexcept;
+TenonStatus Scatter(TenonDevice, TenonStream, const TenonIndexArgs* args, TenonCall* call,
+                    TenonError* error) noexcept;
 
 // Part of each: what every call has.
 TenonStatus CheckCall(const TenonCall* call, TenonError* error);

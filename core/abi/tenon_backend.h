@@ -1,4 +1,5 @@
-/* tenon_backend.h -- the contract between Tenon's core and a device backend. Version 0 (not frozen).
+/* tenon_backend.h -- the contract between Tenon's core and a device backend. Version 0 (not
+ * frozen).
  *
  * A backend is a shared library `libtenon_backend_<name>.so` that exports ONE function, named by
  * TENON_BACKEND_ENTRY. Core hands it a table of host services and gets a table of functions back.
@@ -8,20 +9,21 @@
  *   static const TenonBackend backend = {sizeof backend, TENON_ABI_MAJOR, TENON_ABI_MINOR, 0,
  *                                        "mydevice", "me", "0.1", &core};
  *   TENON_EXPORT TenonStatus TENON_BACKEND_ENTRY(const TenonHost* host, const TenonBackend** out,
- *                                                TenonError* error) { ...; *out = &backend; return 0; }
+ *                                                TenonError* error) { ...; *out = &backend; return
+ * 0; }
  *
  * Data rules. Fixed-width integers, double and pointers only; little-endian, 64-bit; no implicit
- * padding (checked with -Wpadded). Zero always means "default" or "absent". Structs travel by pointer
- * and begin with their size; a reader takes min(size, its own size) bytes and answers UNSUPPORTED when
- * a byte it does not know is not zero (tenon_struct_ok). Function tables are the exception: what a reader does not
- * know of them it ignores. TenonTensor, TenonInstr, TenonOperand and
- * TenonReducer travel in arrays and have no size: they are frozen with the major version.
+ * padding (checked with -Wpadded). Zero always means "default" or "absent". Structs travel by
+ * pointer and begin with their size; a reader takes min(size, its own size) bytes and answers
+ * UNSUPPORTED when a byte it does not know is not zero (tenon_struct_ok). Function tables are the
+ * exception: what a reader does not know of them it ignores. TenonTensor, TenonInstr, TenonOperand
+ * and TenonReducer travel in arrays and have no size: they are frozen with the major version.
  * Units: strides in elements, offsets in bytes. Handles are opaque 64-bit numbers, 0 is none.
  * Strings are UTF-8, NUL-terminated and live as long as the process.
  *
- * Ownership. Arguments, programs and arrays belong to the caller and are valid during the call only.
- * Devices, buffers, streams, events and kernels are created and destroyed by core alone, children
- * before parents. A plugin is never unloaded.
+ * Ownership. Arguments, programs and arrays belong to the caller and are valid during the call
+ * only. Devices, buffers, streams, events and kernels are created and destroyed by core alone,
+ * children before parents. A plugin is never unloaded.
  *
  * Threads. Any function may be called from any thread. Core never names one stream in two calls at
  * once, nor destroys what another call is using; everything else may run concurrently, unless the
@@ -45,8 +47,8 @@ extern "C" {
 #define TENON_ABI_MAX_RANK 8
 #define TENON_ENTRY_SYMBOL "tenon_backend_entry_v0"
 
-/* Backends that are linked into the program define TENON_BACKEND_STATIC_ENTRY to a name of their own,
- * so that several fit into one executable; build_defs does this. */
+/* Backends that are linked into the program define TENON_BACKEND_STATIC_ENTRY to a name of their
+ * own, so that several fit into one executable; build_defs does this. */
 #ifdef TENON_BACKEND_STATIC_ENTRY
 #define TENON_BACKEND_ENTRY TENON_BACKEND_STATIC_ENTRY
 #else
@@ -54,19 +56,20 @@ extern "C" {
 #endif
 #define TENON_EXPORT __attribute__((visibility("default")))
 
-/* ---- status ------------------------------------------------------------------------------------ */
+/* ---- status ------------------------------------------------------------------------------------
+ */
 
 typedef int32_t TenonStatus;
 enum {
   TENON_OK = 0,
-  TENON_UNSUPPORTED = 1,         /* promises: nothing enqueued, outputs untouched; core goes another way */
+  TENON_UNSUPPORTED = 1, /* promises: nothing enqueued, outputs untouched; core goes another way */
   TENON_INVALID_ARGUMENT = 2,
-  TENON_OUT_OF_MEMORY = 3,       /* promises the same; core trims its cache, synchronises, tries again */
-  TENON_DEVICE_LOST = 4,         /* from then on every call but close, free and destroy answers this */
+  TENON_OUT_OF_MEMORY = 3, /* promises the same; core trims its cache, synchronises, tries again */
+  TENON_DEVICE_LOST = 4,   /* from then on every call but close, free and destroy answers this */
   TENON_INTERNAL = 5,
-  TENON_NOT_READY = 6,           /* only from stream_query and event_query */
+  TENON_NOT_READY = 6, /* only from stream_query and event_query */
   TENON_FAILED_PRECONDITION = 7,
-  TENON_INCOMPATIBLE = 8         /* only from the entry function: the host's version does not suit */
+  TENON_INCOMPATIBLE = 8 /* only from the entry function: the host's version does not suit */
 };
 
 /* Caller-owned; may be NULL. The message says what was refused and the offending values. */
@@ -77,12 +80,14 @@ typedef struct TenonError {
 } TenonError;
 
 typedef uint64_t TenonDevice;
-typedef uint64_t TenonBuffer; /* on a HOST_ADDRESSABLE device: an address; core may pass any address */
+typedef uint64_t
+    TenonBuffer; /* on a HOST_ADDRESSABLE device: an address; core may pass any address */
 typedef uint64_t TenonStream; /* 0 is the device's default stream */
 typedef uint64_t TenonEvent;
 typedef uint64_t TenonKernel;
 
-/* ---- dtypes ------------------------------------------------------------------------------------ */
+/* ---- dtypes ------------------------------------------------------------------------------------
+ */
 
 enum {
   TENON_BOOL = 1, /* one byte, 0 or 1 */
@@ -104,39 +109,34 @@ enum {
 };
 #define TENON_DTYPE_BIT(dtype) (1ull << (dtype))
 
-/* ---- opcodes ----------------------------------------------------------------------------------- */
+/* ---- opcodes -----------------------------------------------------------------------------------
+ */
 
-/* X(NAME, number, operands, kind), kind R (required) or O (optional; core decomposes it when the bit in
- * TenonDeviceProps.opcodes is off). "Required" means: as a program of this one opcode, on every dtype of
- * the device's compute mask for which the opcode is defined.
+/* X(NAME, number, operands, kind), kind R (required) or O (optional; core decomposes it when the
+ * bit in TenonDeviceProps.opcodes is off). "Required" means: as a program of this one opcode, on
+ * every dtype of the device's compute mask for which the opcode is defined.
  *
- * Result dtype is TenonInstr.dtype; operands have the same dtype, except where the list says otherwise.
- * Each instruction rounds to its dtype; f16 and bf16 compute in f32 and then round to nearest even. No
- * contraction, no elision of casts. Domains: N = all but bool; F = f16 bf16 f32 f64; I = integers.
- *   INPUT   operand number `imm` of the launch (inputs come before outputs)
- *   SCALAR  slot number `imm` of the launch, raw bits of dtype in the low bytes
- *   CONST   raw bits of dtype in `imm`
- *   INDEX   i64: index_base + sum over axes of position * index_strides
- *   CAST    any to any but complex. Float to int saturates, NaN gives 0; int narrowing wraps; to bool is
- *           (x != 0), so NaN is true; from f64 or an integer to f16 or bf16 is one rounding
- *   BITCAST between dtypes of one size, bool excluded
- *   ADD SUB MUL NEG ABS   N; integers wrap, ABS of the least integer is itself
- *   DIV REM   N; integers truncate toward zero, x/0 = 0, x rem 0 = 0, MIN/-1 = MIN, MIN rem -1 = 0;
- *           float REM is C's fmod
- *   MIN MAX   all; NaN if either is NaN; the sign of a zero is free
- *   AND OR XOR NOT   bool and I (NOT of a bool is logical)
- *   SHL SHR   I; a shift by the width or more, or by a negative count, gives 0 (SHR of a negative
- *           number: -1); SHR is arithmetic for signed types
- *   EQ NE LT LE   result bool, operands any equal dtype (complex excluded)
- *   SELECT  a is bool; b where a is true, else c
- *   FLOOR CEIL TRUNC RINT (half to even) SQRT EXP LOG SIN COS TANH ERF   F
- *   POW     N; floats as C's pow; integers by repeated multiplication with wrapping, a negative exponent
- *           gives 0 except for bases 1 and -1
- *   FMA     F; a * b + c rounded once (f16, bf16: fma in f32, then rounded)
- *   PHILOX  result u32; a = counter (u64), b = key (u64): word (a mod 4) of Philox4x32-10 with counter
- *           words {lo(a div 4), hi(a div 4), 0, 0} and key words {lo(b), hi(b)} (Salmon et al., SC 2011)
- *   Optional ones are F, except SIGN (N; sign of NaN is NaN, of -0 is -0), COPYSIGN (F), MULHI (u32, u64:
- *           high half of the product). */
+ * Result dtype is TenonInstr.dtype; operands have the same dtype, except where the list says
+ * otherwise. Each instruction rounds to its dtype; f16 and bf16 compute in f32 and then round to
+ * nearest even. No contraction, no elision of casts. Domains: N = all but bool; F = f16 bf16 f32
+ * f64; I = integers. INPUT   operand number `imm` of the launch (inputs come before outputs) SCALAR
+ * slot number `imm` of the launch, raw bits of dtype in the low bytes CONST   raw bits of dtype in
+ * `imm` INDEX   i64: index_base + sum over axes of position * index_strides CAST    any to any but
+ * complex. Float to int saturates, NaN gives 0; int narrowing wraps; to bool is (x != 0), so NaN is
+ * true; from f64 or an integer to f16 or bf16 is one rounding BITCAST between dtypes of one size,
+ * bool excluded ADD SUB MUL NEG ABS   N; integers wrap, ABS of the least integer is itself DIV REM
+ * N; integers truncate toward zero, x/0 = 0, x rem 0 = 0, MIN/-1 = MIN, MIN rem -1 = 0; float REM
+ * is C's fmod MIN MAX   all; NaN if either is NaN; the sign of a zero is free AND OR XOR NOT   bool
+ * and I (NOT of a bool is logical) SHL SHR   I; a shift by the width or more, or by a negative
+ * count, gives 0 (SHR of a negative number: -1); SHR is arithmetic for signed types EQ NE LT LE
+ * result bool, operands any equal dtype (complex excluded) SELECT  a is bool; b where a is true,
+ * else c FLOOR CEIL TRUNC RINT (half to even) SQRT EXP LOG SIN COS TANH ERF   F POW     N; floats
+ * as C's pow; integers by repeated multiplication with wrapping, a negative exponent gives 0 except
+ * for bases 1 and -1 FMA     F; a * b + c rounded once (f16, bf16: fma in f32, then rounded) PHILOX
+ * result u32; a = counter (u64), b = key (u64): word (a mod 4) of Philox4x32-10 with counter words
+ * {lo(a div 4), hi(a div 4), 0, 0} and key words {lo(b), hi(b)} (Salmon et al., SC 2011) Optional
+ * ones are F, except SIGN (N; sign of NaN is NaN, of -0 is -0), COPYSIGN (F), MULHI (u32, u64: high
+ * half of the product). */
 #define TENON_OPCODES(X) \
   X(INPUT, 1, 0, R)      \
   X(SCALAR, 2, 0, R)     \
@@ -207,10 +207,11 @@ enum {
 #define TENON_OPCODE_ENUM(name, number, operands, kind) TENON_OP_##name = number,
   TENON_OPCODES(TENON_OPCODE_ENUM)
 #undef TENON_OPCODE_ENUM
-  TENON_OPCODE_COUNT = 65
+      TENON_OPCODE_COUNT = 65
 };
 
-/* ---- programs ---------------------------------------------------------------------------------- */
+/* ---- programs ----------------------------------------------------------------------------------
+ */
 
 /* Value number i is the result of instruction i; a, b, c name earlier values. Frozen. */
 typedef struct TenonInstr {
@@ -219,8 +220,9 @@ typedef struct TenonInstr {
   uint64_t imm;
 } TenonInstr;
 
-/* A pure function from inputs and scalars to outputs, one element at a time. In single static assignment,
- * topologically ordered, without dead code. `content_hash` is equal for equal programs. */
+/* A pure function from inputs and scalars to outputs, one element at a time. In single static
+ * assignment, topologically ordered, without dead code. `content_hash` is equal for equal programs.
+ */
 typedef struct TenonProgram {
   uint32_t size, flags;
   uint32_t n_instr, n_inputs, n_outputs, n_scalars;
@@ -229,18 +231,19 @@ typedef struct TenonProgram {
   uint64_t content_hash;
 } TenonProgram;
 
-/* What a reducer accumulates over the reduced axes. The value is cast to acc_dtype first; for ARGMIN and ARGMAX acc_dtype
- * is i64, the result's, and the value is compared in its own dtype. */
+/* What a reducer accumulates over the reduced axes. The value is cast to acc_dtype first; for
+ * ARGMIN and ARGMAX acc_dtype is i64, the result's, and the value is compared in its own dtype. */
 enum {
-  TENON_SUM = 1,     /* order of accumulation is free but fixed by the shapes alone */
+  TENON_SUM = 1, /* order of accumulation is free but fixed by the shapes alone */
   TENON_PROD = 2,
-  TENON_MIN = 3,     /* propagates NaN, as MIN */
+  TENON_MIN = 3, /* propagates NaN, as MIN */
   TENON_MAX = 4,
-  TENON_ANY = 5,     /* bool */
-  TENON_ALL = 6,     /* bool */
-  TENON_ARGMIN = 7,  /* accumulator (i64): the smallest `key` among the elements whose `value` is least; */
-  TENON_ARGMAX = 8,  /* ... greatest. A NaN wins over every number. */
-  TENON_MOMENTS = 9  /* three accumulators: count, mean, sum of squared deviations from the mean */
+  TENON_ANY = 5, /* bool */
+  TENON_ALL = 6, /* bool */
+  TENON_ARGMIN =
+      7, /* accumulator (i64): the smallest `key` among the elements whose `value` is least; */
+  TENON_ARGMAX = 8, /* ... greatest. A NaN wins over every number. */
+  TENON_MOMENTS = 9 /* three accumulators: count, mean, sum of squared deviations from the mean */
 };
 typedef struct TenonReducer {
   uint16_t kind, acc_dtype;
@@ -250,9 +253,10 @@ typedef struct TenonReducer {
 } TenonReducer; /* frozen */
 
 /* A map kernel (n_reducers == 0): every output of `program` is written for every element.
- * A reduce kernel: `program` (no outputs) computes the reducers' values for every element; the accumulators
- * become the inputs of `epilogue` (numbered in the order of the reducers, MOMENTS gives three), whose
- * outputs are the kernel's; it is never NULL then and has no INDEX. Both programs share the scalar slots. */
+ * A reduce kernel: `program` (no outputs) computes the reducers' values for every element; the
+ * accumulators become the inputs of `epilogue` (numbered in the order of the reducers, MOMENTS
+ * gives three), whose outputs are the kernel's; it is never NULL then and has no INDEX. Both
+ * programs share the scalar slots. */
 typedef struct TenonKernelDesc {
   uint32_t size, flags;
   const TenonProgram* program;
@@ -265,16 +269,18 @@ typedef struct TenonOperand {
   TenonBuffer buffer;
   uint64_t offset; /* bytes */
   uint32_t dtype, flags;
-  int64_t strides[TENON_ABI_MAX_RANK]; /* elements, may be negative or 0; entries past the rank unread */
-} TenonOperand; /* frozen */
+  int64_t strides[TENON_ABI_MAX_RANK]; /* elements, may be negative or 0; entries past the rank
+                                          unread */
+} TenonOperand;                        /* frozen */
 
 enum {
-  TENON_LAUNCH_MAY_ALIAS = 1u /* an output is exactly one input (buffer, offset, strides, item size) */
+  TENON_LAUNCH_MAY_ALIAS =
+      1u /* an output is exactly one input (buffer, offset, strides, item size) */
 };
 
-/* All operands share `sizes`; a reduced axis has stride 0 in every output. Outputs never overlap each other
- * and never partly overlap an input. Sizes are positive: core handles empty work itself. Arrays are
- * filled up to `rank`; index_* are filled only for programs that contain INDEX. */
+/* All operands share `sizes`; a reduced axis has stride 0 in every output. Outputs never overlap
+ * each other and never partly overlap an input. Sizes are positive: core handles empty work itself.
+ * Arrays are filled up to `rank`; index_* are filled only for programs that contain INDEX. */
 typedef struct TenonLaunch {
   uint32_t size, flags;
   uint32_t rank, reduce_axes; /* bit d set: axis d is reduced; 0 for map kernels */
@@ -286,7 +292,8 @@ typedef struct TenonLaunch {
   int64_t index_strides[TENON_ABI_MAX_RANK];
 } TenonLaunch;
 
-/* ---- typed entries ----------------------------------------------------------------------------- */
+/* ---- typed entries -----------------------------------------------------------------------------
+ */
 
 typedef struct TenonTensor {
   TenonBuffer buffer;
@@ -309,9 +316,9 @@ typedef struct TenonCall {
 
 enum { TENON_EPILOGUE_NONE = 0, TENON_EPILOGUE_RELU = 1 };
 
-/* c = epilogue(alpha * a @ b + beta * c + bias) with sizes [batch..., m, k] @ [batch..., k, n]; all of
- * one rank (2 to 8), batch axes of a and b broadcast by stride 0, any strides. bias (buffer 0: none) has
- * the sizes of c. One dtype throughout; f16 and bf16 accumulate in f32. */
+/* c = epilogue(alpha * a @ b + beta * c + bias) with sizes [batch..., m, k] @ [batch..., k, n]; all
+ * of one rank (2 to 8), batch axes of a and b broadcast by stride 0, any strides. bias (buffer 0:
+ * none) has the sizes of c. One dtype throughout; f16 and bf16 accumulate in f32. */
 typedef struct TenonMatmulArgs {
   uint32_t size, flags;
   TenonTensor a, b, c, bias;
@@ -322,10 +329,11 @@ typedef struct TenonMatmulArgs {
 /* gather: dst[i.., j, k..] = src[i.., index[j'], k..] along `axis`, where
  *   TENON_INDEX_ROWS:  index has rank 1; dst's size along axis is the index's
  *   TENON_INDEX_ALONG: index has dst's sizes (take_along_axis)
- * scatter: the reverse: dst[i.., index[j'], k..] = or += src[i.., j, k..]; elements not named keep their
- * value. Several sources for one element: ADD adds all in a fixed order; ASSIGN leaves the last.
- * index is i32 or i64; -n <= i < n, negative counts from the end. If an index is out of range it is
- * clamped, and 1 + its position (row-major in `index`) is written as i64 at out_of_range; core zeroes it first. */
+ * scatter: the reverse: dst[i.., index[j'], k..] = or += src[i.., j, k..]; elements not named keep
+ * their value. Several sources for one element: ADD adds all in a fixed order; ASSIGN leaves the
+ * last. index is i32 or i64; -n <= i < n, negative counts from the end. If an index is out of range
+ * it is clamped, and 1 + its position (row-major in `index`) is written as i64 at out_of_range;
+ * core zeroes it first. */
 enum { TENON_INDEX_ROWS = 0, TENON_INDEX_ALONG = 1 };
 enum { TENON_SCATTER_ASSIGN = 0, TENON_SCATTER_ADD = 1 };
 typedef struct TenonIndexArgs {
@@ -336,19 +344,20 @@ typedef struct TenonIndexArgs {
   uint64_t out_of_range_offset;
 } TenonIndexArgs;
 
-/* ---- devices ----------------------------------------------------------------------------------- */
+/* ---- devices -----------------------------------------------------------------------------------
+ */
 
 enum {
-  /* A buffer handle *is* a host address: host code may read and write it whenever the device is idle, and
-   * core may make handles from addresses it owns. Such a device is synchronous. */
+  /* A buffer handle *is* a host address: host code may read and write it whenever the device is
+   * idle, and core may make handles from addresses it owns. Such a device is synchronous. */
   TENON_DEVICE_HOST_ADDRESSABLE = 1u
 };
 typedef struct TenonDeviceProps {
   uint32_t size, flags;
-  uint64_t total_bytes;    /* 0: unknown */
-  uint32_t min_alignment;  /* of mem_alloc; a power of two */
+  uint64_t total_bytes;                           /* 0: unknown */
+  uint32_t min_alignment;                         /* of mem_alloc; a power of two */
   uint32_t max_operands, max_instrs, max_scalars; /* per program; at least 8, 32, 4 (checked) */
-  uint64_t storage_dtypes; /* masks of TENON_DTYPE_BIT */
+  uint64_t storage_dtypes;                        /* masks of TENON_DTYPE_BIT */
   uint64_t compute_dtypes;
   uint64_t opcodes[4]; /* bit `number`; a hint for planning: kernel_create's answer decides */
   uint32_t dlpack_type, dlpack_id;
@@ -356,56 +365,65 @@ typedef struct TenonDeviceProps {
   char uuid[48];
 } TenonDeviceProps;
 
-/* ---- tables ------------------------------------------------------------------------------------ */
+/* ---- tables ------------------------------------------------------------------------------------
+ */
 
 /* What core offers a plugin. Callable from any thread until the process ends. */
 typedef struct TenonHost {
   uint32_t size, abi_major, abi_minor, flags;
   void* ctx;
-  void (*log)(void* ctx, int32_t level, const char* message) TENON_NOEXCEPT; /* 0 debug .. 3 error */
-  void* (*host_alloc)(void* ctx, uint64_t bytes, uint64_t align) TENON_NOEXCEPT; /* NULL: none left */
+  void (*log)(void* ctx, int32_t level,
+              const char* message) TENON_NOEXCEPT; /* 0 debug .. 3 error */
+  void* (*host_alloc)(void* ctx, uint64_t bytes,
+                      uint64_t align)TENON_NOEXCEPT; /* NULL: none left */
   void (*host_free)(void* ctx, void* p) TENON_NOEXCEPT;
-  /* Calls fn(arg, begin, end) over a partition of [0, n) whose pieces start at multiples of grain and
-   * (the last apart) hold a multiple of grain. Returns when all are done. Nested calls run inline. */
-  void (*parallel_for)(void* ctx, int64_t n, int64_t grain, void (*fn)(void* arg, int64_t begin, int64_t end),
-                       void* arg) TENON_NOEXCEPT;
+  /* Calls fn(arg, begin, end) over a partition of [0, n) whose pieces start at multiples of grain
+   * and (the last apart) hold a multiple of grain. Returns when all are done. Nested calls run
+   * inline. */
+  void (*parallel_for)(void* ctx, int64_t n, int64_t grain,
+                       void (*fn)(void* arg, int64_t begin, int64_t end), void* arg) TENON_NOEXCEPT;
   int32_t (*num_threads)(void* ctx) TENON_NOEXCEPT;
-  const char* (*option)(void* ctx, const char* key) TENON_NOEXCEPT; /* TENON_<KEY>, NULL if unset */
+  const char* (*option)(void* ctx, const char* key)TENON_NOEXCEPT; /* TENON_<KEY>, NULL if unset */
 } TenonHost;
 
-/* Required: 1 to 9 for memory, 10 to 12 for compute (NULL makes a device that only stores). The copies and
- * launches are ordered by their stream; without the streams group they complete before returning. */
+/* Required: 1 to 9 for memory, 10 to 12 for compute (NULL makes a device that only stores). The
+ * copies and launches are ordered by their stream; without the streams group they complete before
+ * returning. */
 typedef struct TenonCoreOps {
   uint32_t size, reserved;
-  /* Enumerates; creates no context and no thread; 0 devices is a fine answer (say why in the message). */
+  /* Enumerates; creates no context and no thread; 0 devices is a fine answer (say why in the
+   * message). */
   TenonStatus (*device_count)(uint32_t* count, TenonError*) TENON_NOEXCEPT;
   TenonStatus (*device_props)(uint32_t index, TenonDeviceProps* props, TenonError*) TENON_NOEXCEPT;
   TenonStatus (*device_open)(uint32_t index, TenonDevice* device, TenonError*) TENON_NOEXCEPT;
   void (*device_close)(TenonDevice) TENON_NOEXCEPT;
   /* Raw, uncached memory; bytes > 0; aligned to max(64, min_alignment). */
-  TenonStatus (*mem_alloc)(TenonDevice, uint64_t bytes, TenonBuffer* buffer, TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*mem_alloc)(TenonDevice, uint64_t bytes, TenonBuffer* buffer,
+                           TenonError*) TENON_NOEXCEPT;
   void (*mem_free)(TenonDevice, TenonBuffer) TENON_NOEXCEPT;
   /* Host memory stays alive and unchanged until the copy completes. */
-  TenonStatus (*copy_h2d)(TenonDevice, TenonStream, TenonBuffer dst, uint64_t dst_offset, const void* src,
-                          uint64_t bytes, TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*copy_h2d)(TenonDevice, TenonStream, TenonBuffer dst, uint64_t dst_offset,
+                          const void* src, uint64_t bytes, TenonError*) TENON_NOEXCEPT;
   TenonStatus (*copy_d2h)(TenonDevice, TenonStream, void* dst, TenonBuffer src, uint64_t src_offset,
                           uint64_t bytes, TenonError*) TENON_NOEXCEPT;
   /* The two ranges do not overlap. */
-  TenonStatus (*copy_d2d)(TenonDevice, TenonStream, TenonBuffer dst, uint64_t dst_offset, TenonBuffer src,
-                          uint64_t src_offset, uint64_t bytes, TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*copy_d2d)(TenonDevice, TenonStream, TenonBuffer dst, uint64_t dst_offset,
+                          TenonBuffer src, uint64_t src_offset, uint64_t bytes,
+                          TenonError*) TENON_NOEXCEPT;
   /* Success of kernel_create *is* the answer to "do you support this program?". */
-  TenonStatus (*kernel_create)(TenonDevice, const TenonKernelDesc*, TenonKernel* kernel, TenonError*)
-      TENON_NOEXCEPT;
+  TenonStatus (*kernel_create)(TenonDevice, const TenonKernelDesc*, TenonKernel* kernel,
+                               TenonError*) TENON_NOEXCEPT;
   void (*kernel_destroy)(TenonDevice, TenonKernel) TENON_NOEXCEPT;
-  TenonStatus (*kernel_launch)(TenonDevice, TenonStream, TenonKernel, const TenonLaunch*, TenonError*)
-      TENON_NOEXCEPT;
+  TenonStatus (*kernel_launch)(TenonDevice, TenonStream, TenonKernel, const TenonLaunch*,
+                               TenonError*) TENON_NOEXCEPT;
 } TenonCoreOps;
 
-/* All or none. An error of asynchronous work makes its stream sticky: the next sync, query or launch on it
- * reports it; a sync that reported it clears it, unless the device is lost. */
+/* All or none. An error of asynchronous work makes its stream sticky: the next sync, query or
+ * launch on it reports it; a sync that reported it clears it, unless the device is lost. */
 typedef struct TenonStreamOps {
   uint32_t size, reserved;
-  TenonStatus (*stream_create)(TenonDevice, int32_t priority, TenonStream* stream, TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*stream_create)(TenonDevice, int32_t priority, TenonStream* stream,
+                               TenonError*) TENON_NOEXCEPT;
   void (*stream_destroy)(TenonDevice, TenonStream) TENON_NOEXCEPT;
   TenonStatus (*stream_sync)(TenonDevice, TenonStream, TenonError*) TENON_NOEXCEPT;
   TenonStatus (*stream_query)(TenonDevice, TenonStream, TenonError*) TENON_NOEXCEPT;
@@ -420,15 +438,19 @@ typedef struct TenonStreamOps {
 /* Each may be NULL. */
 typedef struct TenonMemOps {
   uint32_t size, reserved;
-  TenonStatus (*mem_info)(TenonDevice, uint64_t* free_bytes, uint64_t* total_bytes, TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*mem_info)(TenonDevice, uint64_t* free_bytes, uint64_t* total_bytes,
+                          TenonError*) TENON_NOEXCEPT;
 } TenonMemOps;
 
 /* Each may be NULL and may answer UNSUPPORTED. */
 typedef struct TenonTensorOps {
   uint32_t size, reserved;
-  TenonStatus (*matmul)(TenonDevice, TenonStream, const TenonMatmulArgs*, TenonCall*, TenonError*) TENON_NOEXCEPT;
-  TenonStatus (*gather)(TenonDevice, TenonStream, const TenonIndexArgs*, TenonCall*, TenonError*) TENON_NOEXCEPT;
-  TenonStatus (*scatter)(TenonDevice, TenonStream, const TenonIndexArgs*, TenonCall*, TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*matmul)(TenonDevice, TenonStream, const TenonMatmulArgs*, TenonCall*,
+                        TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*gather)(TenonDevice, TenonStream, const TenonIndexArgs*, TenonCall*,
+                        TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*scatter)(TenonDevice, TenonStream, const TenonIndexArgs*, TenonCall*,
+                         TenonError*) TENON_NOEXCEPT;
 } TenonTensorOps;
 
 enum {
@@ -444,21 +466,26 @@ typedef struct TenonBackend {
   const TenonStreamOps* streams;
   const TenonMemOps* memory;
   const TenonTensorOps* tensor;
-  const void* (*query_extension)(const char* name, uint32_t version) TENON_NOEXCEPT; /* "tenon.test" .. */
+  const void* (*query_extension)(const char* name,
+                                 uint32_t version)TENON_NOEXCEPT; /* "tenon.test" .. */
   void (*shutdown)(void) TENON_NOEXCEPT; /* only on tenon::shutdown(), never at exit */
 } TenonBackend;
 
-/* Called at least once, from any thread, perhaps by a second copy of libtenon: with the same host pointer
- * it is idempotent, with another one it answers FAILED_PRECONDITION and keeps the first. */
-typedef TenonStatus (*TenonEntryFn)(const TenonHost* host, const TenonBackend** out, TenonError* error);
+/* Called at least once, from any thread, perhaps by a second copy of libtenon: with the same host
+ * pointer it is idempotent, with another one it answers FAILED_PRECONDITION and keeps the first. */
+typedef TenonStatus (*TenonEntryFn)(const TenonHost* host, const TenonBackend** out,
+                                    TenonError* error);
 
 /* Extension "tenon.test" version 1: faults on demand, for tests. NULL functions are fine. */
 typedef struct TenonTestOps {
   uint32_t size, reserved;
-  void (*fail_alloc_after)(TenonDevice, int64_t n) TENON_NOEXCEPT; /* the n-th next mem_alloc, once; n < 1: none */
-  void (*fail_launch_after)(TenonDevice, int64_t n, int32_t code) TENON_NOEXCEPT; /* late, on its stream */
-  void (*set_memory_limit)(TenonDevice, uint64_t bytes) TENON_NOEXCEPT;           /* 0: none */
-  void (*counters)(TenonDevice, uint64_t* launches, uint64_t* copies, uint64_t* live_buffers) TENON_NOEXCEPT;
+  void (*fail_alloc_after)(TenonDevice, int64_t n)
+      TENON_NOEXCEPT; /* the n-th next mem_alloc, once; n < 1: none */
+  void (*fail_launch_after)(TenonDevice, int64_t n,
+                            int32_t code) TENON_NOEXCEPT;               /* late, on its stream */
+  void (*set_memory_limit)(TenonDevice, uint64_t bytes) TENON_NOEXCEPT; /* 0: none */
+  void (*counters)(TenonDevice, uint64_t* launches, uint64_t* copies,
+                   uint64_t* live_buffers) TENON_NOEXCEPT;
 } TenonTestOps;
 
 /* 1 if every byte of the struct at `s` past the `known` ones is zero. */

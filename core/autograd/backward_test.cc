@@ -20,7 +20,8 @@ TEST(Backward, OfTheTextbook) {
 TEST(Backward, NeedsAGradientForMoreThanOneElement) {
   Tensor x = leaf({1, 2, 3});
   const Tensor y = x * x;
-  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { y.backward(); }), "grad can be implicitly created only for scalar outputs"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { y.backward(); }),
+                  "grad can be implicitly created only for scalar outputs"));
   error_of(ErrorCode::kShape, [&] { y.backward(make({1, 2})); });
   error_of(ErrorCode::kShape, [&] { y.backward(make({1, 2, 3}, DType::float32)); });
   y.backward(make({1, 10, 100}));
@@ -35,7 +36,9 @@ TEST(Backward, ASecondTimeSaysSo) {
   const Tensor y = sum(x * x);
   y.backward();
   const std::string text = error_of(ErrorCode::kAutograd, [&] { y.backward(); });
-  EXPECT_TRUE(has(text, "Trying to backward through the graph a second time") && has(text, "retain_graph")) << text;
+  EXPECT_TRUE(has(text, "Trying to backward through the graph a second time") &&
+              has(text, "retain_graph"))
+      << text;
   expect_values(x.grad(), {2, 4, 6});
   const Tensor z = sum(x * x);
   z.backward(Tensor(), true);
@@ -94,7 +97,8 @@ TEST(Backward, AccumulatesIntoWhatTheUserSet) {
   expect_values(x.grad(), {11, 11, 11});
   Tensor y = zeros({2}, DType::float64).requires_grad_();
   static const double kConstant[2] = {1, 2};
-  y.set_grad(from_memory(const_cast<double*>(kConstant), DType::float64, {2}, {1}, true, nullptr, nullptr));
+  y.set_grad(from_memory(const_cast<double*>(kConstant), DType::float64, {2}, {1}, true, nullptr,
+                         nullptr));
   sum(y).backward();
   expect_values(y.grad(), {2, 3});
   EXPECT_TRUE(has(error_of(ErrorCode::kShape, [&] { x.set_grad(make({1, 2})); }), "must agree"));
@@ -110,11 +114,16 @@ TEST(Backward, OfSeveralRoots) {
   backward(roots, seeds);
   expect_values(x.grad(), {2 + 3 + 2, 4 + 30 + 4});
   const Tensor other = sum(x);
-  error_of(ErrorCode::kInvalidArgument, [&] { backward(std::span<const Tensor>(&other, 1), seeds); });
+  error_of(ErrorCode::kInvalidArgument,
+           [&] { backward(std::span<const Tensor>(&other, 1), seeds); });
 }
 
 TEST(Backward, WithoutAHistoryIsRefused) {
-  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [] { sum(make({1, 2})).backward(); }), "does not require grad and does not have a grad_fn"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd,
+                           [] {
+                             sum(make({1, 2})).backward();
+                           }),
+                  "does not require grad and does not have a grad_fn"));
   error_of(ErrorCode::kInvalidArgument, [] { Tensor().backward(); });
   Tensor x = leaf({1, 2});
   error_of(ErrorCode::kAutograd, [&] { sum(x).detach().backward(); });
@@ -160,11 +169,16 @@ TEST(Grad, LeavesTheLeavesAlone) {
 
 TEST(Grad, OfUnusedInputs) {
   Tensor x = leaf({1, 2}), unused = leaf({3});
-  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { grad({sum(x)}, {x, unused}); }), "appears to not have been used in the graph: input 1"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd,
+                           [&] {
+                             grad({sum(x)}, {x, unused});
+                           }),
+                  "appears to not have been used in the graph: input 1"));
   const std::vector<Tensor> g = grad({sum(x)}, {unused, x}, {.allow_unused = true});
   EXPECT_FALSE(g[0].defined());
   expect_values(g[1], {1, 1});
-  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { grad({sum(x)}, {make({1})}); }), "does not require grad: input 0"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { grad({sum(x)}, {make({1})}); }),
+                  "does not require grad: input 0"));
   error_of(ErrorCode::kAutograd, [&] { grad({sum(x)}, {Tensor()}); });
   error_of(ErrorCode::kInvalidArgument, [&] { grad({sum(x)}, {}); });
 }
@@ -208,9 +222,25 @@ TEST(Hooks, ObserveInOrderOfRegistration) {
   Tensor x = leaf({1, 2});
   const Tensor y = x * 3.0;
   Calls calls;
-  y.register_hook([](const Tensor& g, void* c) { static_cast<Calls*>(c)->order.push_back(1); static_cast<Calls*>(c)->seen = values(g); return Tensor(); }, &calls);
-  y.register_hook([](const Tensor&, void* c) { static_cast<Calls*>(c)->order.push_back(2); return Tensor(); }, &calls);
-  x.register_hook([](const Tensor&, void* c) { static_cast<Calls*>(c)->order.push_back(3); return Tensor(); }, &calls);
+  y.register_hook(
+      [](const Tensor& g, void* c) {
+        static_cast<Calls*>(c)->order.push_back(1);
+        static_cast<Calls*>(c)->seen = values(g);
+        return Tensor();
+      },
+      &calls);
+  y.register_hook(
+      [](const Tensor&, void* c) {
+        static_cast<Calls*>(c)->order.push_back(2);
+        return Tensor();
+      },
+      &calls);
+  x.register_hook(
+      [](const Tensor&, void* c) {
+        static_cast<Calls*>(c)->order.push_back(3);
+        return Tensor();
+      },
+      &calls);
   (sum(y * y) + sum(y)).backward();  // each hook sees the whole gradient, once
   EXPECT_EQ(calls.order, (std::vector<int>{1, 2, 3}));
   EXPECT_EQ(calls.seen, (std::vector<double>{7, 13}));
@@ -232,11 +262,15 @@ TEST(Hooks, Replace) {
 
 TEST(Hooks, AreRemovedAndDestroyed) {
   Calls calls;
-  const auto count = [](const Tensor&, void* c) { static_cast<Calls*>(c)->order.push_back(0); return Tensor(); };
+  const auto count = [](const Tensor&, void* c) {
+    static_cast<Calls*>(c)->order.push_back(0);
+    return Tensor();
+  };
   const auto destroyed = [](void* c) { static_cast<Calls*>(c)->seen.push_back(1); };
   {
     Tensor x = leaf({1}, {1});
-    const int64_t first = x.register_hook(count, &calls, destroyed), second = x.register_hook(count, &calls, destroyed);
+    const int64_t first = x.register_hook(count, &calls, destroyed),
+                  second = x.register_hook(count, &calls, destroyed);
     EXPECT_NE(first, second);
     x.remove_hook(first);
     x.remove_hook(first);
@@ -247,13 +281,15 @@ TEST(Hooks, AreRemovedAndDestroyed) {
     EXPECT_EQ(calls.seen.size(), 1u);
   }
   EXPECT_EQ(calls.seen.size(), 2u);
-  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { make({1}).register_hook(count, &calls); }), "no hook would ever be called"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { make({1}).register_hook(count, &calls); }),
+                  "no hook would ever be called"));
   make({1}).remove_hook(1);
 }
 
 TEST(Hooks, MayThrow) {
   Tensor x = leaf({1}, {1});
-  const int64_t id = x.register_hook([](const Tensor&, void*) -> Tensor { throw std::runtime_error("mine"); }, nullptr);
+  const int64_t id = x.register_hook(
+      [](const Tensor&, void*) -> Tensor { throw std::runtime_error("mine"); }, nullptr);
   const Tensor y = x * x;
   EXPECT_THROW(y.backward(Tensor(), true), std::runtime_error);
   EXPECT_TRUE(grad_enabled()) << "the scopes of the walk are left";
@@ -264,9 +300,11 @@ TEST(Hooks, MayThrow) {
 
 TEST(RequiresGrad, OfLeavesAndFloatsOnly) {
   Tensor i = make({1, 2}, DType::int64), x = leaf({1, 2});
-  EXPECT_TRUE(has(error_of(ErrorCode::kDType, [&] { i.requires_grad_(); }), "only Tensors of floating point dtype can require gradients"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kDType, [&] { i.requires_grad_(); }),
+                  "only Tensors of floating point dtype can require gradients"));
   Tensor y = x * 2.0;
-  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { y.requires_grad_(false); }), "you can only change requires_grad flags of leaf variables"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { y.requires_grad_(false); }),
+                  "you can only change requires_grad flags of leaf variables"));
   y.requires_grad_();
   EXPECT_FALSE((x > 0.0).requires_grad());
   EXPECT_FALSE(argmax(x).requires_grad());

@@ -1,5 +1,6 @@
-// The walk goes from the newest record to the oldest: a record's sequence number is larger than that of every record it
-// has an edge to, so when it is the largest one waiting, all its gradients have arrived. No counting pass, no recursion.
+// The walk goes from the newest record to the oldest: a record's sequence number is larger than
+// that of every record it has an edge to, so when it is the largest one waiting, all its gradients
+// have arrived. No counting pass, no recursion.
 #include "tenon/autograd/engine.h"
 
 #include <algorithm>
@@ -15,9 +16,9 @@ namespace {
 
 // A record that gradients have arrived at.
 struct Waiting {
-  Node* node;  // held by its consumer's edge until that is freed, so strong here
+  Node* node;                // held by its consumer's edge until that is freed, so strong here
   std::vector<Tensor> more;  // gradients of outputs 1, 2, ... of a record with several
-  Tensor gradient;  // of output 0
+  Tensor gradient;           // of output 0
 };
 
 // Record -> its place among the waiting; open addressing, power of two, deletions by shifting back.
@@ -58,7 +59,9 @@ class NodeTable {
     const Node* node;
     uint32_t place;
   };
-  static size_t hash(const Node* n) { return (reinterpret_cast<uintptr_t>(n) >> 6) * 0x9E3779B97F4A7C15ull >> 20; }
+  static size_t hash(const Node* n) {
+    return (reinterpret_cast<uintptr_t>(n) >> 6) * 0x9E3779B97F4A7C15ull >> 20;
+  }
   void grow() {
     std::vector<Slot> old(2 * slots_.size(), Slot{nullptr, 0});
     old.swap(slots_);
@@ -77,13 +80,17 @@ class NodeTable {
 // Nobody else holds it, so it may be kept or written.
 bool exclusive(const Tensor& t) {
   const TensorImpl* i = t.impl();
-  return i->references.load(std::memory_order_acquire) == 1 && i->storage->references.load(std::memory_order_acquire) == 1 &&
-         i->base == nullptr && !i->storage->read_only && i->storage->kind != Storage::kExternal;
+  return i->references.load(std::memory_order_acquire) == 1 &&
+         i->storage->references.load(std::memory_order_acquire) == 1 && i->base == nullptr &&
+         !i->storage->read_only && i->storage->kind != Storage::kExternal;
 }
 
-Tensor keep_graph_sum(Tensor current, const Tensor& gradient) { return current.defined() ? add(current, gradient) : gradient; }
+Tensor keep_graph_sum(Tensor current, const Tensor& gradient) {
+  return current.defined() ? add(current, gradient) : gradient;
+}
 
-// A walk's working memory, kept by the thread from one walk to the next (a walk inside a walk makes its own).
+// A walk's working memory, kept by the thread from one walk to the next (a walk inside a walk makes
+// its own).
 struct Memory {
   NodeTable table;
   std::vector<Waiting> waiting;
@@ -99,7 +106,10 @@ std::unique_ptr<Memory> take_memory() {
 class Walk {
  public:
   Walk(bool keep_graph, bool create_graph, std::span<WalkTarget> targets)
-      : keep_graph_(keep_graph), create_graph_(create_graph), targets_(targets), memory_(take_memory()) {}
+      : keep_graph_(keep_graph),
+        create_graph_(create_graph),
+        targets_(targets),
+        memory_(take_memory()) {}
   ~Walk() {
     if (finished_) {
       spare_memory = std::move(memory_);
@@ -172,10 +182,12 @@ class Walk {
  private:
   void visit(Node& node, std::vector<Tensor>& gradients, std::vector<Tensor>& results) {
     for (size_t i = 0; i < gradients.size(); ++i) {
-      if (gradients[i].defined()) gradients[i] = run_hooks(node, static_cast<uint32_t>(i), std::move(gradients[i]));
+      if (gradients[i].defined())
+        gradients[i] = run_hooks(node, static_cast<uint32_t>(i), std::move(gradients[i]));
     }
     for (WalkTarget& t : targets_) {
-      if (t.node == &node && t.output_index < gradients.size()) t.gradient = gradients[t.output_index];
+      if (t.node == &node && t.output_index < gradients.size())
+        t.gradient = gradients[t.output_index];
     }
     if (node.leaf) {
       if (targets_.empty()) accumulate(node, gradients[0]);
@@ -185,7 +197,8 @@ class Walk {
     results.resize(node.n_inputs);
     if (node.freed) {
       fail(ErrorCode::kAutograd, node.op->name,
-           "Trying to backward through the graph a second time: the values that were saved for it are freed. Pass retain_graph = "
+           "Trying to backward through the graph a second time: the values that were saved for it "
+           "are freed. Pass retain_graph = "
            "true to the first backward() if you need it again");
     }
     node.op->vjp({node, gradients.data(), results.data()});
@@ -207,7 +220,8 @@ class Walk {
       update_leaf_grad(leaf, gradient, &keep_graph_sum);
       return;
     }
-    // The leaf keeps the tensor itself if nobody else has it; its layout is then the gradient's own.
+    // The leaf keeps the tensor itself if nobody else has it; its layout is then the gradient's
+    // own.
     if (!exclusive(gradient)) {
       update_leaf_grad(leaf, gradient, [](Tensor current, const Tensor& g) {
         return current.defined() ? sum_into(std::move(current), g) : g.clone();
@@ -221,8 +235,9 @@ class Walk {
 
   // In place, as others may hold the leaf's gradient and expect to see it grow.
   static Tensor sum_into(Tensor current, const Tensor& g) {
-    const bool writable = !current.requires_grad() && !current.read_only() &&
-                          (current.is_contiguous() || !may_self_overlap(current.shape(), current.strides()));
+    const bool writable =
+        !current.requires_grad() && !current.read_only() &&
+        (current.is_contiguous() || !may_self_overlap(current.shape(), current.strides()));
     if (!writable) return add(current, g);
     add_(current, g);
     return current;
@@ -240,33 +255,39 @@ class Walk {
 
 }  // namespace
 
-void walk_graph(std::span<const Tensor> roots, std::span<const Tensor> gradients, bool keep_graph, bool create_graph,
-                std::span<WalkTarget> targets) {
+void walk_graph(std::span<const Tensor> roots, std::span<const Tensor> gradients, bool keep_graph,
+                bool create_graph, std::span<WalkTarget> targets) {
   const char* name = targets.empty() ? "backward" : "grad";
   if (!gradients.empty() && gradients.size() != roots.size()) {
-    fail(ErrorCode::kInvalidArgument, name, "got ", static_cast<int64_t>(roots.size()), " outputs and ", static_cast<int64_t>(gradients.size()),
-         " gradients for them");
+    fail(ErrorCode::kInvalidArgument, name, "got ", static_cast<int64_t>(roots.size()),
+         " outputs and ", static_cast<int64_t>(gradients.size()), " gradients for them");
   }
   Walk walk(keep_graph || create_graph, create_graph, targets);
   for (size_t i = 0; i < roots.size(); ++i) {
     const Tensor& root = roots[i];
-    if (!root.defined()) fail(ErrorCode::kInvalidArgument, name, "output ", static_cast<int64_t>(i), " is an undefined tensor");
+    if (!root.defined())
+      fail(ErrorCode::kInvalidArgument, name, "output ", static_cast<int64_t>(i),
+           " is an undefined tensor");
     Node* node = node_of(root);
     if (!node) {
-      fail(ErrorCode::kAutograd, name, "element ", static_cast<int64_t>(i), " of tensors does not require grad and does not have a grad_fn: ",
-           describe(root), ". Call requires_grad_() on what it is computed from");
+      fail(ErrorCode::kAutograd, name, "element ", static_cast<int64_t>(i),
+           " of tensors does not require grad and does not have a grad_fn: ", describe(root),
+           ". Call requires_grad_() on what it is computed from");
     }
     Tensor g = gradients.empty() ? Tensor() : gradients[i];
     if (!g.defined()) {
       if (root.size() != 1) {
-        fail(ErrorCode::kAutograd, name, "grad can be implicitly created only for scalar outputs, not for ", describe(root),
+        fail(ErrorCode::kAutograd, name,
+             "grad can be implicitly created only for scalar outputs, not for ", describe(root),
              ". Pass a gradient, or reduce it with sum() first");
       }
       NoGradScope constant;
       g = ones(root.shape(), root.dtype(), root.device());
-    } else if (!std::equal(g.shape().begin(), g.shape().end(), root.shape().begin(), root.shape().end()) || g.dtype() != root.dtype() ||
-               !(g.device() == root.device())) {
-      fail(ErrorCode::kShape, name, "Mismatch in shape: the gradient is ", describe(g), ", the output ", describe(root), "; they must agree");
+    } else if (!std::equal(g.shape().begin(), g.shape().end(), root.shape().begin(),
+                           root.shape().end()) ||
+               g.dtype() != root.dtype() || !(g.device() == root.device())) {
+      fail(ErrorCode::kShape, name, "Mismatch in shape: the gradient is ", describe(g),
+           ", the output ", describe(root), "; they must agree");
     }
     walk.arrive(node, root.impl()->output_index, std::move(g));
   }
@@ -279,24 +300,28 @@ void walk_graph(std::span<const Tensor> roots, std::span<const Tensor> gradients
   }
 }
 
-void backward(std::span<const Tensor> outputs, std::span<const Tensor> gradients, bool retain_graph, bool create_graph) {
+void backward(std::span<const Tensor> outputs, std::span<const Tensor> gradients, bool retain_graph,
+              bool create_graph) {
   walk_graph(outputs, gradients, retain_graph, create_graph, {});
 }
 
 void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_graph) const {
-  walk_graph(std::span<const Tensor>(this, 1), gradient.defined() ? std::span<const Tensor>(&gradient, 1) : std::span<const Tensor>(),
+  walk_graph(std::span<const Tensor>(this, 1),
+             gradient.defined() ? std::span<const Tensor>(&gradient, 1) : std::span<const Tensor>(),
              retain_graph, create_graph, {});
 }
 
-std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs, std::span<const Tensor> gradients,
-                         GradOptions options) {
+std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs,
+                         std::span<const Tensor> gradients, GradOptions options) {
   if (inputs.empty()) fail(ErrorCode::kInvalidArgument, "grad", "no inputs were given");
   std::vector<WalkTarget> targets;
   for (size_t i = 0; i < inputs.size(); ++i) {
     Node* node = inputs[i].defined() ? node_of(inputs[i]) : nullptr;
     if (!node) {
-      fail(ErrorCode::kAutograd, "grad", "One of the differentiated Tensors does not require grad: input ", static_cast<int64_t>(i), ", ",
-           describe(inputs[i]), ". Call requires_grad_() on it before it is used");
+      fail(ErrorCode::kAutograd, "grad",
+           "One of the differentiated Tensors does not require grad: input ",
+           static_cast<int64_t>(i), ", ", describe(inputs[i]),
+           ". Call requires_grad_() on it before it is used");
     }
     targets.push_back({node, inputs[i].impl()->output_index, Tensor()});
   }
@@ -304,8 +329,10 @@ std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor
   std::vector<Tensor> result;
   for (size_t i = 0; i < targets.size(); ++i) {
     if (!targets[i].gradient.defined() && !options.allow_unused) {
-      fail(ErrorCode::kAutograd, "grad", "One of the differentiated Tensors appears to not have been used in the graph: input ",
-           static_cast<int64_t>(i), ", ", describe(inputs[i]), ". Set allow_unused = true if this is the desired behavior");
+      fail(ErrorCode::kAutograd, "grad",
+           "One of the differentiated Tensors appears to not have been used in the graph: input ",
+           static_cast<int64_t>(i), ", ", describe(inputs[i]),
+           ". Set allow_unused = true if this is the desired behavior");
     }
     result.push_back(std::move(targets[i].gradient));
   }

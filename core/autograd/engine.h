@@ -14,10 +14,10 @@ struct WalkTarget {
   Tensor gradient;  // out
 };
 
-// From the roots' gradients to the leaves. With `targets` the gradients that reach these records are collected and no leaf is
-// touched; without, leaves accumulate.
-void walk_graph(std::span<const Tensor> roots, std::span<const Tensor> gradients, bool keep_graph, bool create_graph,
-                std::span<WalkTarget> targets);
+// From the roots' gradients to the leaves. With `targets` the gradients that reach these records
+// are collected and no leaf is touched; without, leaves accumulate.
+void walk_graph(std::span<const Tensor> roots, std::span<const Tensor> gradients, bool keep_graph,
+                bool create_graph, std::span<WalkTarget> targets);
 
 }  // namespace tenon
 

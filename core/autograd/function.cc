@@ -14,7 +14,8 @@ struct FunctionRecord {
     Dims shape;
     DType dtype;
     DeviceState* device;
-    explicit Like(const Tensor& t) : shape(t.shape()), dtype(t.dtype()), device(&t.impl()->device()) {}
+    explicit Like(const Tensor& t)
+        : shape(t.shape()), dtype(t.dtype()), device(&t.impl()->device()) {}
   };
   std::vector<Like> inputs, outputs;
 
@@ -23,7 +24,8 @@ struct FunctionRecord {
     std::vector<Tensor> gradients;
     for (size_t j = 0; j < record.outputs.size(); ++j) {
       const Like& y = record.outputs[j];
-      gradients.push_back(call.gradients[j].defined() ? call.gradients[j] : zeros(y.shape, y.dtype, Device(*y.device)));
+      gradients.push_back(call.gradients[j].defined() ? call.gradients[j]
+                                                      : zeros(y.shape, y.dtype, Device(*y.device)));
     }
     Function& f = *record.function;
     std::vector<Tensor> unpacked;
@@ -38,16 +40,18 @@ struct FunctionRecord {
     }
     f.unpacked_.clear();
     if (results.size() != call.node.n_inputs) {
-      fail(ErrorCode::kAutograd, f.name(), "backward returned ", static_cast<int64_t>(results.size()), " gradients for ",
-           call.node.n_inputs, " inputs; return an undefined tensor where there is none");
+      fail(ErrorCode::kAutograd, f.name(), "backward returned ",
+           static_cast<int64_t>(results.size()), " gradients for ", call.node.n_inputs,
+           " inputs; return an undefined tensor where there is none");
     }
     for (size_t i = 0; i < results.size(); ++i) {
       const Tensor& g = results[i];
       const Like& x = record.inputs[i];
       if (g.defined() && call.node.wants(static_cast<int>(i)) &&
           (Dims(g.shape()) != x.shape || g.dtype() != x.dtype || &g.impl()->device() != x.device)) {
-        fail(ErrorCode::kAutograd, f.name(), "backward returned an invalid gradient at index ", static_cast<int64_t>(i), ": ", describe(g),
-             " for an input of ", dtype_name(x.dtype), shape_text(x.shape), " on ", x.device->text);
+        fail(ErrorCode::kAutograd, f.name(), "backward returned an invalid gradient at index ",
+             static_cast<int64_t>(i), ": ", describe(g), " for an input of ", dtype_name(x.dtype),
+             shape_text(x.shape), " on ", x.device->text);
       }
       call.results[i] = std::move(results[i]);
     }
@@ -57,7 +61,8 @@ struct FunctionRecord {
 
 const Tensor& Function::saved(size_t i) const {
   if (i >= unpacked_.size()) {
-    fail(ErrorCode::kAutograd, name(), "saved(", static_cast<int64_t>(i), ") of ", static_cast<int64_t>(unpacked_.size()),
+    fail(ErrorCode::kAutograd, name(), "saved(", static_cast<int64_t>(i), ") of ",
+         static_cast<int64_t>(unpacked_.size()),
          " saved tensors; they are there during backward() only");
   }
   return unpacked_[i];
@@ -68,7 +73,8 @@ std::vector<Tensor> apply(std::unique_ptr<Function> function, std::span<const Te
   Function& f = *function;
   bool wanted = false;
   for (const Tensor& x : inputs) {
-    if (!x.defined()) fail(ErrorCode::kInvalidArgument, f.name(), "an input is an undefined tensor");
+    if (!x.defined())
+      fail(ErrorCode::kInvalidArgument, f.name(), "an input is an undefined tensor");
     wanted |= wants_grad(x);
   }
   std::vector<Tensor> outputs;
@@ -92,8 +98,8 @@ std::vector<Tensor> apply(std::unique_ptr<Function> function, std::span<const Te
   for (const Tensor& x : inputs) record->inputs.emplace_back(x);
   for (const Tensor& y : outputs) record->outputs.emplace_back(y);
   static constexpr OpInfo kGeneric{"Function", &FunctionRecord::vjp, &FunctionRecord::destroy};
-  Node* node = new_node(kGeneric, static_cast<int>(inputs.size()), static_cast<int>(to_save.size()), sizeof(FunctionRecord),
-                        static_cast<int>(outputs.size()));
+  Node* node = new_node(kGeneric, static_cast<int>(inputs.size()), static_cast<int>(to_save.size()),
+                        sizeof(FunctionRecord), static_cast<int>(outputs.size()));
   auto* payload = new (node->payload) FunctionRecord(std::move(*record));
   payload->function = std::move(function);
   payload->info = {payload->function->name(), &FunctionRecord::vjp, &FunctionRecord::destroy};
@@ -107,7 +113,8 @@ std::vector<Tensor> apply(std::unique_ptr<Function> function, std::span<const Te
     if (own) {
       save_output(*node, static_cast<int>(s), to_save[s]);
       for (size_t j = 0; j < outputs.size(); ++j) {
-        if (outputs[j].impl() == to_save[s].impl()) node->saved[s].output_index = static_cast<uint32_t>(j);
+        if (outputs[j].impl() == to_save[s].impl())
+          node->saved[s].output_index = static_cast<uint32_t>(j);
       }
     } else {
       save_input(*node, static_cast<int>(s), to_save[s]);

@@ -13,7 +13,9 @@ struct Cube : Function {
     save({x[0]});
     return {x[0] * x[0] * x[0]};
   }
-  std::vector<Tensor> backward(std::span<const Tensor> g) override { return {g[0] * 3.0 * square(saved(0))}; }
+  std::vector<Tensor> backward(std::span<const Tensor> g) override {
+    return {g[0] * 3.0 * square(saved(0))};
+  }
   const char* name() const override { return "Cube"; }
 };
 
@@ -32,7 +34,9 @@ TEST(Function, HasItsOwnBackward) {
 
 TEST(Function, IsDifferentiatedAgainThroughItsBackward) {
   const Tensor x[] = {leaf({0.5, 2, -3})};
-  EXPECT_EQ(gradcheck([](std::span<const Tensor> t) { return cube(t[0]); }, x, {.second_order = true}), "");
+  EXPECT_EQ(
+      gradcheck([](std::span<const Tensor> t) { return cube(t[0]); }, x, {.second_order = true}),
+      "");
 }
 
 TEST(Function, SavedTensorsAreFreedAndChecked) {
@@ -90,7 +94,10 @@ struct Exp : Function {
 
 TEST(Function, SavesItsOwnOutput) {
   const Tensor x[] = {leaf({0.5, -1})};
-  EXPECT_EQ(gradcheck([](std::span<const Tensor> t) { return apply(std::make_unique<Exp>(), {t[0]})[0]; }, x, {.second_order = true}), "");
+  EXPECT_EQ(
+      gradcheck([](std::span<const Tensor> t) { return apply(std::make_unique<Exp>(), {t[0]})[0]; },
+                x, {.second_order = true}),
+      "");
 }
 
 struct Identity : Function {
@@ -134,7 +141,8 @@ TEST(Function, AnExceptionLeavesTheGraphUsable) {
 }
 
 struct Returns : Function {
-  Returns(std::vector<Tensor> f, std::vector<Tensor> b) : forwards(std::move(f)), backwards(std::move(b)) {}
+  Returns(std::vector<Tensor> f, std::vector<Tensor> b)
+      : forwards(std::move(f)), backwards(std::move(b)) {}
   std::vector<Tensor> forward(std::span<const Tensor>) override {
     return std::move(forwards);  // a function that kept its own output would hold itself
   }
@@ -150,11 +158,20 @@ TEST(Function, WrongAnswersAreRefused) {
     sum(apply(std::make_unique<Returns>(std::move(f), std::move(b)), {x})[0]).backward();
   };
   const Tensor y = make({1, 2});
-  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { run({y}, {}); }), "returned 0 gradients for 1 inputs"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { run({y}, {}); }),
+                  "returned 0 gradients for 1 inputs"));
   error_of(ErrorCode::kAutograd, [&] { run({y}, {y, y}); });
   error_of(ErrorCode::kAutograd, [&] { run({Tensor()}, {y}); });
-  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { run({y}, {make({1, 2, 3})}); }), "float64[3]"));
-  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { run({y}, {make({1, 2}, DType::float32)}); }), "float32[2]"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd,
+                           [&] {
+                             run({y}, {make({1, 2, 3})});
+                           }),
+                  "float64[3]"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd,
+                           [&] {
+                             run({y}, {make({1, 2}, DType::float32)});
+                           }),
+                  "float32[2]"));
   EXPECT_FALSE(x.grad().defined());
   run({y}, {Tensor()});
   EXPECT_FALSE(x.grad().defined());
@@ -164,7 +181,8 @@ TEST(Function, WrongAnswersAreRefused) {
   error_of(ErrorCode::kInvalidArgument, [&] { cube(Tensor()); });
 }
 
-// ---- gradcheck sees what is wrong ----------------------------------------------------------------------------------
+// ---- gradcheck sees what is wrong
+// ----------------------------------------------------------------------------------
 
 struct WrongCube : Cube {
   WrongCube(double first, double second) : slope(first), bend(second) {}
@@ -179,12 +197,17 @@ struct WrongCube : Cube {
 TEST(Gradcheck, DetectsAWrongGradient) {
   const auto check = [](double slope, double bend, bool second) {
     const Tensor x[] = {leaf({0.5, 2, -3})};
-    return gradcheck([&](std::span<const Tensor> t) { return apply(std::make_unique<WrongCube>(slope, bend), {t[0]})[0]; }, x,
-                     {.second_order = second});
+    return gradcheck(
+        [&](std::span<const Tensor> t) {
+          return apply(std::make_unique<WrongCube>(slope, bend), {t[0]})[0];
+        },
+        x, {.second_order = second});
   };
   EXPECT_EQ(check(3, 1, true), "");
   const std::string wrong = check(3.01, 1, false);
-  EXPECT_TRUE(has(wrong, "first derivative for input 0 (float64[3] on " + test_device().text() + "), element 0 at 0.5")) << wrong;
+  EXPECT_TRUE(has(wrong, "first derivative for input 0 (float64[3] on " + test_device().text() +
+                             "), element 0 at 0.5"))
+      << wrong;
   EXPECT_TRUE(has(wrong, "numerical") && has(wrong, "analytical")) << wrong;
   EXPECT_EQ(check(3, 0.9, false), "");
   EXPECT_TRUE(has(check(3, 0.9, true), "second derivative for input 0"));
@@ -192,16 +215,22 @@ TEST(Gradcheck, DetectsAWrongGradient) {
 
 TEST(Gradcheck, SeesAForgottenInputAndAMissingHistory) {
   const Tensor x[] = {leaf({1, 2}), leaf({3, 4})};
-  EXPECT_EQ(gradcheck([](std::span<const Tensor> t) { return t[0] * t[1]; }, x, {.second_order = true}), "");
-  EXPECT_TRUE(has(gradcheck([](std::span<const Tensor> t) { return t[0] * t[1].detach(); }, x), "input 1"));
+  EXPECT_EQ(
+      gradcheck([](std::span<const Tensor> t) { return t[0] * t[1]; }, x, {.second_order = true}),
+      "");
+  EXPECT_TRUE(
+      has(gradcheck([](std::span<const Tensor> t) { return t[0] * t[1].detach(); }, x), "input 1"));
   EXPECT_NE(gradcheck([](std::span<const Tensor> t) { return t[0].detach(); }, x), "");
   const Tensor f32[] = {leaf({1, 2}, {2}, DType::float32)};
-  error_of(ErrorCode::kInvalidArgument, [&] { gradcheck([](std::span<const Tensor> t) { return t[0]; }, f32); });
+  error_of(ErrorCode::kInvalidArgument,
+           [&] { gradcheck([](std::span<const Tensor> t) { return t[0]; }, f32); });
 }
 
 TEST(Gradcheck, LeavesTheInputsAlone) {
   const Tensor x[] = {leaf({1, 2})};
-  EXPECT_EQ(gradcheck([](std::span<const Tensor> t) { return exp(t[0]) * t[0]; }, x, {.second_order = true}), "");
+  EXPECT_EQ(gradcheck([](std::span<const Tensor> t) { return exp(t[0]) * t[0]; }, x,
+                      {.second_order = true}),
+            "");
   EXPECT_FALSE(x[0].grad().defined());
   expect_values(x[0], {1, 2});
   EXPECT_EQ(x[0].version(), 0u);

@@ -24,7 +24,8 @@ Tensor with_values(const std::vector<double>& v, const Tensor& like) {
 // `number`: another direction for every input, else errors of two inputs can cancel.
 Tensor direction(const Tensor& like, size_t number = 0) {
   std::vector<double> w(static_cast<size_t>(like.size()));
-  for (size_t i = 0; i < w.size(); ++i) w[i] = std::cos(1.0 + 2.7 * static_cast<double>(i) + 0.9 * static_cast<double>(number)) + 0.3;
+  for (size_t i = 0; i < w.size(); ++i)
+    w[i] = std::cos(1.0 + 2.7 * static_cast<double>(i) + 0.9 * static_cast<double>(number)) + 0.3;
   return with_values(w, like);
 }
 
@@ -34,11 +35,13 @@ double weighted(const Checked& f, const std::vector<Tensor>& inputs, const Tenso
   return sum(multiply(f(inputs), weights)).item();
 }
 
-std::string compare(const Checked& f, std::span<const Tensor> inputs, const Tensor& weights, const std::vector<Tensor>& analytic,
-                    const GradcheckOptions& o, const char* order) {
+std::string compare(const Checked& f, std::span<const Tensor> inputs, const Tensor& weights,
+                    const std::vector<Tensor>& analytic, const GradcheckOptions& o,
+                    const char* order) {
   for (size_t i = 0; i < inputs.size(); ++i) {
     const std::vector<double> at = values(inputs[i]);
-    const std::vector<double> got = analytic[i].defined() ? values(analytic[i]) : std::vector<double>(at.size(), 0.0);
+    const std::vector<double> got =
+        analytic[i].defined() ? values(analytic[i]) : std::vector<double>(at.size(), 0.0);
     std::vector<Tensor> moved(inputs.begin(), inputs.end());
     for (size_t k = 0; k < at.size(); ++k) {
       double side[2];
@@ -52,8 +55,9 @@ std::string compare(const Checked& f, std::span<const Tensor> inputs, const Tens
       const double numeric = (side[0] - side[1]) / (2 * o.step);
       const double bound = o.absolute + o.relative * std::max(std::abs(numeric), std::abs(got[k]));
       if (!(std::abs(numeric - got[k]) <= bound)) {
-        return concat_text(order, " derivative for input ", static_cast<int64_t>(i), " (", describe(inputs[i]), "), element ",
-                           static_cast<int64_t>(k), " at ", at[k], ": numerical ", numeric, ", analytical ", got[k]);
+        return concat_text(order, " derivative for input ", static_cast<int64_t>(i), " (",
+                           describe(inputs[i]), "), element ", static_cast<int64_t>(k), " at ",
+                           at[k], ": numerical ", numeric, ", analytical ", got[k]);
       }
     }
   }
@@ -62,10 +66,12 @@ std::string compare(const Checked& f, std::span<const Tensor> inputs, const Tens
 
 }  // namespace
 
-std::string gradcheck(const Checked& function, std::span<const Tensor> inputs, GradcheckOptions options) {
+std::string gradcheck(const Checked& function, std::span<const Tensor> inputs,
+                      GradcheckOptions options) {
   for (const Tensor& x : inputs) {
     if (!x.defined() || x.dtype() != DType::float64 || !x.requires_grad() || !x.is_leaf()) {
-      fail(ErrorCode::kInvalidArgument, "gradcheck", "inputs are float64 leaves that require a gradient, not ", describe(x));
+      fail(ErrorCode::kInvalidArgument, "gradcheck",
+           "inputs are float64 leaves that require a gradient, not ", describe(x));
     }
   }
   EnableGradScope record;
@@ -74,16 +80,19 @@ std::string gradcheck(const Checked& function, std::span<const Tensor> inputs, G
   if (!out.requires_grad()) return "the output does not require a gradient";
   const Tensor weights = direction(out);
   const Tensor roots[] = {out}, seeds[] = {weights};
-  std::string error = compare(function, inputs, weights, grad(roots, inputs, seeds, first), options, "first");
+  std::string error =
+      compare(function, inputs, weights, grad(roots, inputs, seeds, first), options, "first");
   if (!error.empty() || !options.second_order) return error;
 
-  // The gradient as a function of the inputs, along a fixed direction, checked as a function of its own.
+  // The gradient as a function of the inputs, along a fixed direction, checked as a function of its
+  // own.
   std::vector<Tensor> directions;
   for (const Tensor& x : inputs) directions.push_back(direction(x, directions.size() + 1));
   const Checked slope = [&](std::span<const Tensor> x) {
     EnableGradScope inner;
     const Tensor inner_roots[] = {function(x)};
-    const std::vector<Tensor> g = grad(inner_roots, x, seeds, {.create_graph = true, .allow_unused = true});
+    const std::vector<Tensor> g =
+        grad(inner_roots, x, seeds, {.create_graph = true, .allow_unused = true});
     Tensor total = zeros({}, DType::float64, x[0].device());
     for (size_t i = 0; i < g.size(); ++i) {
       if (g[i].defined()) total = add(total, sum(multiply(g[i], directions[i])));
@@ -91,7 +100,8 @@ std::string gradcheck(const Checked& function, std::span<const Tensor> inputs, G
     return total;
   };
   const Tensor total = slope(inputs);
-  if (!total.requires_grad()) return {};  // linear: the second derivative is zero, and nothing claims otherwise
+  if (!total.requires_grad())
+    return {};  // linear: the second derivative is zero, and nothing claims otherwise
   const Tensor slope_roots[] = {total}, one[] = {ones({}, DType::float64, total.device())};
   return compare(slope, inputs, one[0], grad(slope_roots, inputs, one, first), options, "second");
 }

@@ -57,7 +57,8 @@ TEST(LongChain, DestructionOverflowsNoStack) {
     }
     {
       Tensor y = x;
-      for (int i = 0; i < kLong / 10; ++i) y = y.reshape({1, 1}).transpose()[0];  // and views their bases
+      for (int i = 0; i < kLong / 10; ++i)
+        y = y.reshape({1, 1}).transpose()[0];  // and views their bases
     }
     {
       Tensor y = x * 1.0;
@@ -86,7 +87,9 @@ TEST(LongChain, OfCustomFunctions) {
       save({x[0]});
       return {x[0] * 1.0};
     }
-    std::vector<Tensor> backward(std::span<const Tensor> g) override { return {g[0] + saved(0) * 0.0}; }
+    std::vector<Tensor> backward(std::span<const Tensor> g) override {
+      return {g[0] + saved(0) * 0.0};
+    }
   };
   on_small_stack([] {
     Tensor x = leaf({1}, {1});
@@ -170,7 +173,9 @@ struct Watched {
   double data[4] = {1, 2, 3, 4};
   int released = 0;
   Tensor tensor() {
-    return from_memory(data, DType::float64, {4}, {1}, false, [](void* w) { ++static_cast<Watched*>(w)->released; }, this);
+    return from_memory(
+        data, DType::float64, {4}, {1}, false,
+        [](void* w) { ++static_cast<Watched*>(w)->released; }, this);
   }
 };
 
@@ -183,14 +188,21 @@ TEST(Life, NothingIsHeldInACycle) {
       {"saved inputs", [](const Tensor& x) { return sum(x * x); }},
       {"saved outputs", [](const Tensor& x) { return sum(exp(tanh(sigmoid(x)))); }},
       {"softmax", [](const Tensor& x) { return sum(softmax(x, 0) * x); }},
-      {"views", [](const Tensor& x) { return sum(flip(x.reshape({2, 2}).transpose())[0]); }},
-      {"writes", [](const Tensor& x) {
+      {"views",
+       [](const Tensor& x) {
+         return sum(flip(x.reshape({2, 2}).transpose())[0]);
+       }},
+      {"writes",
+       [](const Tensor& x) {
          Tensor z = x.clone(), v = z.reshape({2, 2})[0];
          v *= 2.0;
          exp_(v);
          return sum(z) + sum(v);
        }},
-      {"matmul", [](const Tensor& x) { return sum(matmul(x.reshape({2, 2}), x.reshape({2, 2}))); }},
+      {"matmul",
+       [](const Tensor& x) {
+         return sum(matmul(x.reshape({2, 2}), x.reshape({2, 2})));
+       }},
   };
   for (const Case& c : cases) {
     for (const char* end : {"dropped", "backward", "grad", "second"}) {
@@ -200,7 +212,8 @@ TEST(Life, NothingIsHeldInACycle) {
         const Tensor y = c.build(x);
         if (end == std::string("backward")) y.backward();
         if (end == std::string("grad")) grad({y}, {x}, {.retain_graph = true});
-        if (end == std::string("second")) grad({sum(grad({y}, {x}, {.create_graph = true})[0] * x)}, {x});
+        if (end == std::string("second"))
+          grad({sum(grad({y}, {x}, {.create_graph = true})[0] * x)}, {x});
         EXPECT_EQ(memory.released, 0);
       }
       EXPECT_EQ(memory.released, 1) << c.name << ", " << end;

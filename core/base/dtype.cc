@@ -29,7 +29,8 @@ DType promote(DType a, DType b) {
     return ia.item_size > ib.item_size ? a : b;
   }
   if (ia.kind == DTypeKind::Complex || ib.kind == DTypeKind::Complex) {
-    return a == DType::complex128 || b == DType::complex128 || a == DType::float64 || b == DType::float64
+    return a == DType::complex128 || b == DType::complex128 || a == DType::float64 ||
+                   b == DType::float64
                ? DType::complex128
                : DType::complex64;
   }

@@ -14,8 +14,8 @@
 
 namespace tenon {
 
-// Storage of complex numbers, laid out as std::complex and C's _Complex are. Plain structs, because <complex>
-// would cost every user of tensor.h a third of its compile time.
+// Storage of complex numbers, laid out as std::complex and C's _Complex are. Plain structs, because
+// <complex> would cost every user of tensor.h a third of its compile time.
 struct Complex64 {
   float real = 0, imag = 0;
 };
@@ -67,10 +67,10 @@ constexpr bool is_integral(DType d) {  // bool excluded
 // The dtype of a C++ type: dtype_of<float>() == DType::float32. Does not compile for other types.
 template <class T>
 struct DTypeOf;
-#define TENON_DTYPE(name, type, ...)               \
-  template <>                                      \
-  struct DTypeOf<type> {                           \
-    static constexpr DType value = DType::name;    \
+#define TENON_DTYPE(name, type, ...)            \
+  template <>                                   \
+  struct DTypeOf<type> {                        \
+    static constexpr DType value = DType::name; \
   };
 #include "tenon/base/dtype.def"
 #undef TENON_DTYPE
@@ -79,7 +79,8 @@ constexpr DType dtype_of() {
   return DTypeOf<T>::value;
 }
 
-// Calls f.template operator()<T>() with the C++ type of `d`; returns its result. The only switch over dtypes.
+// Calls f.template operator()<T>() with the C++ type of `d`; returns its result. The only switch
+// over dtypes.
 template <class F>
 decltype(auto) visit_dtype(DType d, F&& f) {
   switch (d) {
@@ -99,10 +100,10 @@ constexpr DType compute_dtype(DType d) {
   return d == DType::float16 || d == DType::bfloat16 ? DType::float32 : d;
 }
 
-// The dtype of an operation on `a` and `b`: the Array API's promotion table, extended to mixed kinds: of two
-// kinds (bool < integer < floating < complex) the higher one's dtype wins; float64 with complex64 gives
-// complex128; float16 with bfloat16 gives float32. uint64 with a signed integer has no common integer:
-// DType::none, which callers report with the way out.
+// The dtype of an operation on `a` and `b`: the Array API's promotion table, extended to mixed
+// kinds: of two kinds (bool < integer < floating < complex) the higher one's dtype wins; float64
+// with complex64 gives complex128; float16 with bfloat16 gives float32. uint64 with a signed
+// integer has no common integer: DType::none, which callers report with the way out.
 DType promote(DType a, DType b);
 
 // "float32" -> DType::float32; DType::none for an unknown name. "bool" and "bool_" both are known.

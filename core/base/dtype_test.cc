@@ -39,7 +39,8 @@ TEST(DType, RowsStandAtTheirNumbersAndAgreeWithThemselves) {
   EXPECT_EQ(dtype_from_name("float8"), DType::none);
 }
 
-// The table of the Array API standard, 2023.12, and NumPy's for mixed kinds where they agree with PyTorch.
+// The table of the Array API standard, 2023.12, and NumPy's for mixed kinds where they agree with
+// PyTorch.
 TEST(DType, Promotion) {
   EXPECT_EQ(promote(DType::int8, DType::int16), DType::int16);
   EXPECT_EQ(promote(DType::uint8, DType::int8), DType::int16);

@@ -6,18 +6,30 @@ namespace tenon {
 
 std::string_view error_code_name(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalidArgument: return "invalid argument";
-    case ErrorCode::kShape: return "shape";
-    case ErrorCode::kDType: return "dtype";
-    case ErrorCode::kDevice: return "device";
-    case ErrorCode::kAxis: return "axis";
-    case ErrorCode::kAutograd: return "autograd";
-    case ErrorCode::kReadOnly: return "read-only";
-    case ErrorCode::kOutOfMemory: return "out of memory";
-    case ErrorCode::kUnsupported: return "unsupported";
-    case ErrorCode::kBackend: return "backend";
-    case ErrorCode::kFormat: return "format";
-    case ErrorCode::kIo: return "input/output";
+    case ErrorCode::kInvalidArgument:
+      return "invalid argument";
+    case ErrorCode::kShape:
+      return "shape";
+    case ErrorCode::kDType:
+      return "dtype";
+    case ErrorCode::kDevice:
+      return "device";
+    case ErrorCode::kAxis:
+      return "axis";
+    case ErrorCode::kAutograd:
+      return "autograd";
+    case ErrorCode::kReadOnly:
+      return "read-only";
+    case ErrorCode::kOutOfMemory:
+      return "out of memory";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kBackend:
+      return "backend";
+    case ErrorCode::kFormat:
+      return "format";
+    case ErrorCode::kIo:
+      return "input/output";
   }
   return "unknown";
 }
@@ -40,7 +52,8 @@ void append_double(std::string& out, double value) {
 
 void assertion_failed(const char* expression, const char* file, int line) {
   throw Error(ErrorCode::kBackend, "tenon",
-              concat_text("internal error, please report it: ", expression, " does not hold (", file, ":", line, ")"));
+              concat_text("internal error, please report it: ", expression, " does not hold (",
+                          file, ":", line, ")"));
 }
 
 }  // namespace detail

@@ -9,7 +9,8 @@ namespace {
 
 TEST(Error, CarriesCodeOperationAndText) {
   try {
-    fail(ErrorCode::kShape, "matmul", "inner sizes ", 3, " and ", int64_t{-4}, " differ; x is ", 0.1, ' ', true);
+    fail(ErrorCode::kShape, "matmul", "inner sizes ", 3, " and ", int64_t{-4}, " differ; x is ",
+         0.1, ' ', true);
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kShape);
     EXPECT_EQ(e.operation(), "matmul");

@@ -1,7 +1,7 @@
 // Half and BFloat16: 16-bit storage types that convert to and from float.
 //
-// They hold bits and convert (round to nearest even); arithmetic happens in float. The conversions are
-// the ABI kit's, so that core and every backend agree to the bit.
+// They hold bits and convert (round to nearest even); arithmetic happens in float. The conversions
+// are the ABI kit's, so that core and every backend agree to the bit.
 #ifndef TENON_BASE_HALF_H_
 #define TENON_BASE_HALF_H_
 

@@ -34,7 +34,8 @@ struct Place {
   std::string function, line;
 };
 
-// Function and "main.cc:12" by the addr2line program; empty without it, the line also without debug information.
+// Function and "main.cc:12" by the addr2line program; empty without it, the line also without debug
+// information.
 Place place_of(const char* file, uintptr_t offset) {
   Place place;
   if (std::strchr(file, '\'')) return place;
@@ -46,7 +47,8 @@ Place place_of(const char* file, uintptr_t offset) {
   FILE* pipe = popen(command, "r");
   if (!pipe) return place;
   char text[2][512] = {};
-  const bool read = std::fgets(text[0], sizeof text[0], pipe) && std::fgets(text[1], sizeof text[1], pipe);
+  const bool read =
+      std::fgets(text[0], sizeof text[0], pipe) && std::fgets(text[1], sizeof text[1], pipe);
   pclose(pipe);
   if (!read) return place;
   for (auto& t : text) t[std::strcspn(t, "\n")] = 0;
@@ -93,10 +95,11 @@ std::string last_write_text(const void* object) {
     Dl_info info;
     if (!dladdr(frames.address[i], &info) || !info.dli_fname) continue;
     // The call stands before the return address.
-    const uintptr_t offset =
-        reinterpret_cast<uintptr_t>(frames.address[i]) - reinterpret_cast<uintptr_t>(info.dli_fbase) - 1;
+    const uintptr_t offset = reinterpret_cast<uintptr_t>(frames.address[i]) -
+                             reinterpret_cast<uintptr_t>(info.dli_fbase) - 1;
     const Place place = place_of(info.dli_fname, offset);
-    if (place.function.rfind("tenon::", 0) == 0 || (place.function.empty() && place.line.empty())) continue;
+    if (place.function.rfind("tenon::", 0) == 0 || (place.function.empty() && place.line.empty()))
+      continue;
     return " (in " + place.function + (place.line.empty() ? "" : " at " + place.line) + ")";
   }
   return {};

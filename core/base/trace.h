@@ -1,7 +1,8 @@
 // TENON_TRACE=1: remember where in the program tensors were written, for error messages.
 //
-// Off (the default) it costs one test of a flag. On, every in-place write captures a few return addresses; they are turned
-// into function names (and lines, where addr2line is installed) only when an error needs them.
+// Off (the default) it costs one test of a flag. On, every in-place write captures a few return
+// addresses; they are turned into function names (and lines, where addr2line is installed) only
+// when an error needs them.
 #ifndef TENON_BASE_TRACE_H_
 #define TENON_BASE_TRACE_H_
 

@@ -138,7 +138,8 @@ void MemoryCache::record_use(MemoryBlock* b, StreamState& stream) {
 }
 
 void MemoryCache::release_after_events(MemoryBlock* b) noexcept {
-  // In a forked child, or of a lost device: nobody will use the block again, and no plugin may be called.
+  // In a forked child, or of a lost device: nobody will use the block again, and no plugin may be
+  // called.
   if (device_.unusable.load(std::memory_order_relaxed)) return;
   for (StreamState* stream : b->used_on) {
     TenonEvent event = 0;

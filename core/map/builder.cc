@@ -13,16 +13,39 @@ namespace {
 enum class Domain { kAny, kNumber, kFloat, kInteger, kBits };
 Domain domain_of(uint16_t op) {
   switch (op) {
-    case TENON_OP_INPUT: case TENON_OP_SCALAR: case TENON_OP_CONST: case TENON_OP_INDEX: case TENON_OP_CAST:
-    case TENON_OP_BITCAST: case TENON_OP_MIN: case TENON_OP_MAX: case TENON_OP_EQ: case TENON_OP_NE:
-    case TENON_OP_LT: case TENON_OP_LE: case TENON_OP_SELECT: case TENON_OP_PHILOX:
+    case TENON_OP_INPUT:
+    case TENON_OP_SCALAR:
+    case TENON_OP_CONST:
+    case TENON_OP_INDEX:
+    case TENON_OP_CAST:
+    case TENON_OP_BITCAST:
+    case TENON_OP_MIN:
+    case TENON_OP_MAX:
+    case TENON_OP_EQ:
+    case TENON_OP_NE:
+    case TENON_OP_LT:
+    case TENON_OP_LE:
+    case TENON_OP_SELECT:
+    case TENON_OP_PHILOX:
       return Domain::kAny;
-    case TENON_OP_ADD: case TENON_OP_SUB: case TENON_OP_MUL: case TENON_OP_DIV: case TENON_OP_REM:
-    case TENON_OP_NEG: case TENON_OP_ABS: case TENON_OP_POW: case TENON_OP_SIGN:
+    case TENON_OP_ADD:
+    case TENON_OP_SUB:
+    case TENON_OP_MUL:
+    case TENON_OP_DIV:
+    case TENON_OP_REM:
+    case TENON_OP_NEG:
+    case TENON_OP_ABS:
+    case TENON_OP_POW:
+    case TENON_OP_SIGN:
       return Domain::kNumber;
-    case TENON_OP_AND: case TENON_OP_OR: case TENON_OP_XOR: case TENON_OP_NOT:
+    case TENON_OP_AND:
+    case TENON_OP_OR:
+    case TENON_OP_XOR:
+    case TENON_OP_NOT:
       return Domain::kBits;
-    case TENON_OP_SHL: case TENON_OP_SHR: case TENON_OP_MULHI:
+    case TENON_OP_SHL:
+    case TENON_OP_SHR:
+    case TENON_OP_MULHI:
       return Domain::kInteger;
     default:
       return Domain::kFloat;
@@ -33,11 +56,16 @@ bool defined_for(uint16_t op, DType d) {
   const DTypeKind kind = dtype_info(d).kind;
   const bool integer = kind == DTypeKind::Int || kind == DTypeKind::UInt;
   switch (domain_of(op)) {
-    case Domain::kAny: return true;
-    case Domain::kNumber: return integer || kind == DTypeKind::Float;
-    case Domain::kFloat: return kind == DTypeKind::Float;
-    case Domain::kInteger: return integer;
-    case Domain::kBits: return integer || kind == DTypeKind::Bool;
+    case Domain::kAny:
+      return true;
+    case Domain::kNumber:
+      return integer || kind == DTypeKind::Float;
+    case Domain::kFloat:
+      return kind == DTypeKind::Float;
+    case Domain::kInteger:
+      return integer;
+    case Domain::kBits:
+      return integer || kind == DTypeKind::Bool;
   }
   return false;
 }
@@ -48,8 +76,13 @@ bool is_comparison(uint16_t op) {
 
 bool is_commutative(uint16_t op) {
   switch (op) {
-    case TENON_OP_ADD: case TENON_OP_MUL: case TENON_OP_AND: case TENON_OP_OR: case TENON_OP_XOR:
-    case TENON_OP_EQ: case TENON_OP_NE:
+    case TENON_OP_ADD:
+    case TENON_OP_MUL:
+    case TENON_OP_AND:
+    case TENON_OP_OR:
+    case TENON_OP_XOR:
+    case TENON_OP_EQ:
+    case TENON_OP_NE:
       return true;
     default:
       return false;  // MIN and MAX: which NaN or zero comes out may depend on the order
@@ -73,7 +106,8 @@ uint64_t convert(double value, DType dtype) {
       constexpr double low = static_cast<double>(std::numeric_limits<T>::min());
       // 2^63 and 2^64 are exact; max() itself may not be.
       if (value <= low) return bits_of(std::numeric_limits<T>::min());
-      if (value >= std::ldexp(1.0, std::numeric_limits<T>::digits)) return bits_of(std::numeric_limits<T>::max());
+      if (value >= std::ldexp(1.0, std::numeric_limits<T>::digits))
+        return bits_of(std::numeric_limits<T>::max());
       return bits_of(static_cast<T>(value));
     } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
       return bits_of(static_cast<T>(value));
@@ -90,10 +124,12 @@ uint64_t convert(double value, DType dtype) {
 
 Value Builder::append(const TenonInstr& instr) {
   for (size_t i = 0; i < code_.size(); ++i) {
-    if (std::memcmp(&code_[i], &instr, sizeof instr) == 0) return Value(this, static_cast<ValueId>(i));
+    if (std::memcmp(&code_[i], &instr, sizeof instr) == 0)
+      return Value(this, static_cast<ValueId>(i));
   }
   if (code_.size() >= kMaxInstructions) {
-    fail(ErrorCode::kUnsupported, "map", "a program has at most ", kMaxInstructions, " instructions; split the function");
+    fail(ErrorCode::kUnsupported, "map", "a program has at most ", kMaxInstructions,
+         " instructions; split the function");
   }
   code_.push_back(instr);
   return Value(this, static_cast<ValueId>(code_.size() - 1));
@@ -117,7 +153,9 @@ Value Builder::scalar(DType dtype) {
   return append(i);
 }
 
-Value Builder::constant(double value, DType dtype) { return constant_bits(convert(value, dtype), dtype); }
+Value Builder::constant(double value, DType dtype) {
+  return constant_bits(convert(value, dtype), dtype);
+}
 
 Value Builder::constant_bits(uint64_t bits, DType dtype) {
   TenonInstr i{};
@@ -166,26 +204,30 @@ Value Builder::emit(uint16_t op, DType dtype, Value a, Value b, Value c) {
   const Value operands[3] = {a, b, c};
   for (int k = 0; k < arity; ++k) {
     if (!operands[k].defined() || &operands[k].builder() != this) {
-      fail(ErrorCode::kInvalidArgument, opcode_name(op), "operand ", k, " belongs to another recording");
+      fail(ErrorCode::kInvalidArgument, opcode_name(op), "operand ", k,
+           " belongs to another recording");
     }
   }
   const DType operand = arity > 0 ? (op == TENON_OP_SELECT ? b : a).dtype() : dtype;
   const bool free_operands = op == TENON_OP_CAST || op == TENON_OP_BITCAST || op == TENON_OP_PHILOX;
   for (int k = op == TENON_OP_SELECT ? 1 : 0; k < arity && !free_operands; ++k) {
     if (operands[k].dtype() != operand) {
-      fail(ErrorCode::kDType, opcode_name(op), "operands of a program's instruction have one dtype, not ", dtype_name(operand),
-           " and ", dtype_name(operands[k].dtype()), "; cast one of them");
+      fail(ErrorCode::kDType, opcode_name(op),
+           "operands of a program's instruction have one dtype, not ", dtype_name(operand), " and ",
+           dtype_name(operands[k].dtype()), "; cast one of them");
     }
   }
   if (op == TENON_OP_SELECT && a.dtype() != DType::bool_) {
-    fail(ErrorCode::kDType, opcode_name(op), "the condition is ", dtype_name(a.dtype()), ", not bool; compare it with something");
+    fail(ErrorCode::kDType, opcode_name(op), "the condition is ", dtype_name(a.dtype()),
+         ", not bool; compare it with something");
   }
   if (op == TENON_OP_BITCAST && item_size(a.dtype()) != item_size(dtype)) {
-    fail(ErrorCode::kDType, "bitcast", dtype_name(a.dtype()), " and ", dtype_name(dtype), " differ in size");
+    fail(ErrorCode::kDType, "bitcast", dtype_name(a.dtype()), " and ", dtype_name(dtype),
+         " differ in size");
   }
   if (!defined_for(op, operand) || is_complex(operand) || is_complex(dtype)) {
-    fail(ErrorCode::kDType, opcode_name(op), "is not defined for ", dtype_name(is_complex(dtype) ? dtype : operand),
-         " in a program; cast it");
+    fail(ErrorCode::kDType, opcode_name(op), "is not defined for ",
+         dtype_name(is_complex(dtype) ? dtype : operand), " in a program; cast it");
   }
 
   // Rewritings that are exact for every value, NaN and signed zero included.
@@ -227,11 +269,16 @@ Value Builder::emit(uint16_t op, DType dtype, Value a, Value b, Value c) {
   // In f32 a double result rounded once is the f32 result (2p + 2 <= 53 bits holds for + - * /).
   if (wide && ca && cb) {
     switch (op) {
-      case TENON_OP_ADD: return constant(x + y, dtype);
-      case TENON_OP_SUB: return constant(x - y, dtype);
-      case TENON_OP_MUL: return constant(x * y, dtype);
-      case TENON_OP_DIV: return constant(x / y, dtype);
-      default: break;
+      case TENON_OP_ADD:
+        return constant(x + y, dtype);
+      case TENON_OP_SUB:
+        return constant(x - y, dtype);
+      case TENON_OP_MUL:
+        return constant(x * y, dtype);
+      case TENON_OP_DIV:
+        return constant(x / y, dtype);
+      default:
+        break;
     }
   }
   if (wide && ca && op == TENON_OP_NEG) return constant(-x, dtype);
@@ -265,7 +312,8 @@ Program Builder::finish(std::span<const Value> outputs) const {
   };
   for (const Value& v : outputs) {
     if (!v.defined() || &v.builder() != this) {
-      fail(ErrorCode::kInvalidArgument, "map", "an output of a program belongs to another recording");
+      fail(ErrorCode::kInvalidArgument, "map",
+           "an output of a program belongs to another recording");
     }
     mark(v.id());
   }
@@ -290,7 +338,8 @@ Program Builder::finish(std::span<const Value> outputs) const {
   p.inputs = inputs_;
   p.scalars = scalars_;
   std::vector<ValueId> renamed(code_.size(), kNoValue);
-  // Inputs and scalars first, by number; then the rest in the order of recording, which is topological.
+  // Inputs and scalars first, by number; then the rest in the order of recording, which is
+  // topological.
   for (int pass = 0; pass < 2; ++pass) {
     for (size_t id = 0; id < code_.size(); ++id) {
       const bool leaf = code_[id].op == TENON_OP_INPUT || code_[id].op == TENON_OP_SCALAR;
@@ -307,13 +356,15 @@ Program Builder::finish(std::span<const Value> outputs) const {
   }
   for (const Value& v : outputs) p.outputs.push_back(renamed[v.id()]);
   for (const Slope& s : slopes_) {
-    if (live[s.result]) p.slopes.push_back({renamed[s.result], renamed[s.operand], renamed[s.slope]});
+    if (live[s.result])
+      p.slopes.push_back({renamed[s.result], renamed[s.operand], renamed[s.slope]});
   }
   return p;
 }
 
 std::vector<Value> Builder::inline_program(const Program& program, std::span<const Value> inputs,
-                                           std::span<const Value> scalars, std::span<const Value> substitute) {
+                                           std::span<const Value> scalars,
+                                           std::span<const Value> substitute) {
   std::vector<Value> values(program.code.size());
   for (size_t id = 0; id < program.code.size(); ++id) {
     if (id < substitute.size() && substitute[id].defined()) {
@@ -323,18 +374,28 @@ std::vector<Value> Builder::inline_program(const Program& program, std::span<con
     const TenonInstr& i = program.code[id];
     const DType dtype = static_cast<DType>(i.dtype);
     switch (i.op) {
-      case TENON_OP_INPUT: values[id] = inputs[i.imm]; break;
-      case TENON_OP_SCALAR: values[id] = scalars[i.imm]; break;
-      case TENON_OP_CONST: values[id] = constant_bits(i.imm, dtype); break;
-      case TENON_OP_INDEX: values[id] = index(); break;
+      case TENON_OP_INPUT:
+        values[id] = inputs[i.imm];
+        break;
+      case TENON_OP_SCALAR:
+        values[id] = scalars[i.imm];
+        break;
+      case TENON_OP_CONST:
+        values[id] = constant_bits(i.imm, dtype);
+        break;
+      case TENON_OP_INDEX:
+        values[id] = index();
+        break;
       default: {
         const int arity = opcode_arity(i.op);
-        values[id] = emit(i.op, dtype, values[i.a], arity > 1 ? values[i.b] : Value(), arity > 2 ? values[i.c] : Value());
+        values[id] = emit(i.op, dtype, values[i.a], arity > 1 ? values[i.b] : Value(),
+                          arity > 2 ? values[i.c] : Value());
       }
     }
   }
   for (const Slope& s : program.slopes) {
-    // Where the result was substituted it is a new independent value: its slope belongs to whoever made it.
+    // Where the result was substituted it is a new independent value: its slope belongs to whoever
+    // made it.
     if (s.result < substitute.size() && substitute[s.result].defined()) continue;
     add_slope(values[s.result], values[s.operand], values[s.slope]);
   }
@@ -366,11 +427,12 @@ TENON_MAP_UNARY(TENON_MAP_DEFINE)
 Value operator-(Value x) { return x.builder().emit(TENON_OP_NEG, x.dtype(), x); }
 Value operator~(Value x) { return x.builder().emit(TENON_OP_NOT, x.dtype(), x); }
 
-#define TENON_MAP_DEFINE(name, op)                                                                    \
-  Value name(Value a, Value b) {                                                                      \
-    return a.builder().emit(TENON_OP_##op, is_comparison(TENON_OP_##op) ? DType::bool_ : a.dtype(), a, b); \
-  }                                                                                                   \
-  Value name(Value a, double b) { return name(a, a.builder().constant(b, a.dtype())); }               \
+#define TENON_MAP_DEFINE(name, op)                                                          \
+  Value name(Value a, Value b) {                                                            \
+    return a.builder().emit(TENON_OP_##op,                                                  \
+                            is_comparison(TENON_OP_##op) ? DType::bool_ : a.dtype(), a, b); \
+  }                                                                                         \
+  Value name(Value a, double b) { return name(a, a.builder().constant(b, a.dtype())); }     \
   Value name(double a, Value b) { return name(b.builder().constant(a, b.dtype()), b); }
 TENON_MAP_BINARY(TENON_MAP_DEFINE)
 #undef TENON_MAP_DEFINE

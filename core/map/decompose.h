@@ -8,8 +8,9 @@
 
 namespace tenon::map {
 
-// The same function without the opcodes whose bit is off in `available` (as TenonDeviceProps.opcodes). Accurate
-// to a few ulp of the dtype. False if some opcode has no rewriting (the program then runs elsewhere).
+// The same function without the opcodes whose bit is off in `available` (as
+// TenonDeviceProps.opcodes). Accurate to a few ulp of the dtype. False if some opcode has no
+// rewriting (the program then runs elsewhere).
 bool decompose(const Program& program, const uint64_t available[4], Program* result);
 
 }  // namespace tenon::map

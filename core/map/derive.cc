@@ -13,10 +13,13 @@ struct Term {
   Value guard, value;
 };
 
-// More guards than this on one value are folded into one unguarded sum, so that programs stay short.
+// More guards than this on one value are folded into one unguarded sum, so that programs stay
+// short.
 constexpr size_t kMaxTerms = 4;
 
-Value materialize(const Term& t) { return t.guard.defined() ? select(t.guard, t.value, 0.0) : t.value; }
+Value materialize(const Term& t) {
+  return t.guard.defined() ? select(t.guard, t.value, 0.0) : t.value;
+}
 
 bool negates(Value a, Value b) {
   const TenonInstr &ia = a.builder().instr(a), &ib = b.builder().instr(b);
@@ -26,11 +29,15 @@ bool negates(Value a, Value b) {
 class ReverseSweep {
  public:
   ReverseSweep(const Program& forward, uint64_t needed, bool from_outputs)
-      : forward_(forward), needed_(needed), gradients_(forward.code.size()), active_(forward.code.size(), 0) {
+      : forward_(forward),
+        needed_(needed),
+        gradients_(forward.code.size()),
+        active_(forward.code.size(), 0) {
     // Provisional numbering: the inputs, the outputs, then the gradients; compacted in finish().
     std::vector<Value> inputs, scalars, substitute;
     for (DType d : forward.inputs) inputs.push_back(builder_.input(d));
-    for (size_t j = 0; j < forward.outputs.size(); ++j) outputs_.push_back(builder_.input(forward.output_dtype(j)));
+    for (size_t j = 0; j < forward.outputs.size(); ++j)
+      outputs_.push_back(builder_.input(forward.output_dtype(j)));
     for (DType d : forward.scalars) scalars.push_back(builder_.scalar(d));
     if (from_outputs) {
       substitute.resize(forward.code.size());
@@ -173,8 +180,14 @@ class ReverseSweep {
       case TENON_OP_CAST:
         if (is_floating(a.dtype())) to_a(cast(g, a.dtype()));
         return;
-      case TENON_OP_ADD: to_a(g); to_b(g); return;
-      case TENON_OP_SUB: to_a(g); if (active_[i.b]) to_b(-g); return;
+      case TENON_OP_ADD:
+        to_a(g);
+        to_b(g);
+        return;
+      case TENON_OP_SUB:
+        to_a(g);
+        if (active_[i.b]) to_b(-g);
+        return;
       case TENON_OP_MUL:
         if (active_[i.a]) to_a(g * b);
         if (active_[i.b]) to_b(g * a);
@@ -195,23 +208,46 @@ class ReverseSweep {
         if (active_[i.b]) add_guarded(i.b, term, is_max ? a <= b : b <= a, half);
         return;
       }
-      case TENON_OP_NEG: to_a(-g); return;
-      case TENON_OP_ABS: to_a(select(a < 0.0, -g, select(0.0 < a, g, 0.0))); return;
+      case TENON_OP_NEG:
+        to_a(-g);
+        return;
+      case TENON_OP_ABS:
+        to_a(select(a < 0.0, -g, select(0.0 < a, g, 0.0)));
+        return;
       case TENON_OP_SELECT:
         if (active_[i.b]) add_guarded(i.b, term, a, g);
         if (active_[i.c]) add_guarded(i.c, term, !a, g);
         return;
-      case TENON_OP_FLOOR: case TENON_OP_CEIL: case TENON_OP_TRUNC: case TENON_OP_RINT: case TENON_OP_SIGN:
+      case TENON_OP_FLOOR:
+      case TENON_OP_CEIL:
+      case TENON_OP_TRUNC:
+      case TENON_OP_RINT:
+      case TENON_OP_SIGN:
         return;  // 0 wherever it exists
-      case TENON_OP_SQRT: to_a(g * 0.5 / y); return;
-      case TENON_OP_EXP: to_a(g * y); return;
-      case TENON_OP_LOG: to_a(g / a); return;
-      case TENON_OP_SIN: to_a(g * cos(a)); return;
-      case TENON_OP_COS: to_a(-(g * sin(a))); return;
-      case TENON_OP_TANH: to_a(g * (1.0 - y * y)); return;
-      case TENON_OP_ERF: to_a(g * (kTwoOverSqrtPi * exp(-(a * a)))); return;
+      case TENON_OP_SQRT:
+        to_a(g * 0.5 / y);
+        return;
+      case TENON_OP_EXP:
+        to_a(g * y);
+        return;
+      case TENON_OP_LOG:
+        to_a(g / a);
+        return;
+      case TENON_OP_SIN:
+        to_a(g * cos(a));
+        return;
+      case TENON_OP_COS:
+        to_a(-(g * sin(a)));
+        return;
+      case TENON_OP_TANH:
+        to_a(g * (1.0 - y * y));
+        return;
+      case TENON_OP_ERF:
+        to_a(g * (kTwoOverSqrtPi * exp(-(a * a))));
+        return;
       case TENON_OP_POW:
-        // Where the exponent is 0 the result is 1 for every base; where the base is 0, log(0) must not meet 0.
+        // Where the exponent is 0 the result is 1 for every base; where the base is 0, log(0) must
+        // not meet 0.
         if (active_[i.a]) add_guarded(i.a, term, ne(b, 0.0), g * (b * pow(a, b - 1.0)));
         if (active_[i.b]) add_guarded(i.b, term, ne(a, 0.0), g * (y * log(a)));
         return;
@@ -220,39 +256,81 @@ class ReverseSweep {
         if (active_[i.b]) to_b(g * a);
         add(i.c, {term.guard, g});
         return;
-      case TENON_OP_RSQRT: to_a(g * -0.5 * (y * y * y)); return;
-      case TENON_OP_RECIP: to_a(-(g * (y * y))); return;
-      case TENON_OP_EXP2: to_a(g * (y * std::numbers::ln2)); return;
-      case TENON_OP_EXPM1: to_a(g * (y + 1.0)); return;
-      case TENON_OP_LOG2: to_a(g / (a * std::numbers::ln2)); return;
-      case TENON_OP_LOG10: to_a(g / (a * std::numbers::ln10)); return;
-      case TENON_OP_LOG1P: to_a(g / (a + 1.0)); return;
-      case TENON_OP_TAN: to_a(g * (y * y + 1.0)); return;
-      case TENON_OP_ASIN: to_a(g / sqrt((1.0 - a) * (1.0 + a))); return;
-      case TENON_OP_ACOS: to_a(-(g / sqrt((1.0 - a) * (1.0 + a)))); return;
-      case TENON_OP_ATAN: to_a(g / (a * a + 1.0)); return;
+      case TENON_OP_RSQRT:
+        to_a(g * -0.5 * (y * y * y));
+        return;
+      case TENON_OP_RECIP:
+        to_a(-(g * (y * y)));
+        return;
+      case TENON_OP_EXP2:
+        to_a(g * (y * std::numbers::ln2));
+        return;
+      case TENON_OP_EXPM1:
+        to_a(g * (y + 1.0));
+        return;
+      case TENON_OP_LOG2:
+        to_a(g / (a * std::numbers::ln2));
+        return;
+      case TENON_OP_LOG10:
+        to_a(g / (a * std::numbers::ln10));
+        return;
+      case TENON_OP_LOG1P:
+        to_a(g / (a + 1.0));
+        return;
+      case TENON_OP_TAN:
+        to_a(g * (y * y + 1.0));
+        return;
+      case TENON_OP_ASIN:
+        to_a(g / sqrt((1.0 - a) * (1.0 + a)));
+        return;
+      case TENON_OP_ACOS:
+        to_a(-(g / sqrt((1.0 - a) * (1.0 + a))));
+        return;
+      case TENON_OP_ATAN:
+        to_a(g / (a * a + 1.0));
+        return;
       case TENON_OP_ATAN2: {  // a is the ordinate, b the abscissa
         const Value square = a * a + b * b;
         if (active_[i.a]) to_a(g * (b / square));
         if (active_[i.b]) to_b(-(g * (a / square)));
         return;
       }
-      case TENON_OP_SINH: to_a(g * cosh(a)); return;
-      case TENON_OP_COSH: to_a(g * sinh(a)); return;
-      case TENON_OP_ASINH: to_a(g / sqrt(a * a + 1.0)); return;
-      case TENON_OP_ACOSH: to_a(g / sqrt((a - 1.0) * (a + 1.0))); return;
-      case TENON_OP_ATANH: to_a(g / ((1.0 - a) * (1.0 + a))); return;
-      case TENON_OP_ERFC: to_a(-(g * (kTwoOverSqrtPi * exp(-(a * a))))); return;
-      case TENON_OP_ERFINV: to_a(g * (1 / kTwoOverSqrtPi * exp(y * y))); return;
-      case TENON_OP_LGAMMA: to_a(g * digamma(a)); return;
+      case TENON_OP_SINH:
+        to_a(g * cosh(a));
+        return;
+      case TENON_OP_COSH:
+        to_a(g * sinh(a));
+        return;
+      case TENON_OP_ASINH:
+        to_a(g / sqrt(a * a + 1.0));
+        return;
+      case TENON_OP_ACOSH:
+        to_a(g / sqrt((a - 1.0) * (a + 1.0)));
+        return;
+      case TENON_OP_ATANH:
+        to_a(g / ((1.0 - a) * (1.0 + a)));
+        return;
+      case TENON_OP_ERFC:
+        to_a(-(g * (kTwoOverSqrtPi * exp(-(a * a)))));
+        return;
+      case TENON_OP_ERFINV:
+        to_a(g * (1 / kTwoOverSqrtPi * exp(y * y)));
+        return;
+      case TENON_OP_LGAMMA:
+        to_a(g * digamma(a));
+        return;
       case TENON_OP_COPYSIGN:  // |a| with b's sign: flips the gradient where the signs differ
         to_a(g * (copysign(b.builder().constant(1, a.dtype()), b) * sign(a)));
         return;
-      case TENON_OP_BITCAST: case TENON_OP_SCALAR: case TENON_OP_CONST: case TENON_OP_INPUT:
+      case TENON_OP_BITCAST:
+      case TENON_OP_SCALAR:
+      case TENON_OP_CONST:
+      case TENON_OP_INPUT:
         return;
       default:
         (void)c;
-        fail(ErrorCode::kUnsupported, opcode_name(i.op), "has no derivative rule; detach() its argument or give the operation a slope");
+        fail(ErrorCode::kUnsupported, opcode_name(i.op),
+             "has no derivative rule; detach() its argument or give the operation a slope");
     }
   }
 

@@ -1,7 +1,8 @@
 // Splitting a kernel into parts that fit a device.
 //
-// A device bounds the operands, instructions and scalar slots of one program; second derivatives exceed them.
-// partition() cuts a kernel into parts that run one after the other and hand values on through temporaries.
+// A device bounds the operands, instructions and scalar slots of one program; second derivatives
+// exceed them. partition() cuts a kernel into parts that run one after the other and hand values on
+// through temporaries.
 #ifndef TENON_MAP_PARTITION_H_
 #define TENON_MAP_PARTITION_H_
 
@@ -18,7 +19,8 @@ struct Limits {
 
 // Where an operand of a part comes from or goes to.
 struct PartOperand {
-  bool temporary;  // false: operand `index` of the whole kernel (inputs and outputs numbered separately)
+  bool temporary;  // false: operand `index` of the whole kernel (inputs and outputs numbered
+                   // separately)
   uint32_t index;  // true: temporary `index`
 };
 
@@ -30,16 +32,17 @@ struct Part {
 
 struct Partition {
   std::vector<Part> parts;
-  std::vector<DType> temporaries;  // each as large as the launch, alive from the part that writes it to the last reader
+  std::vector<DType> temporaries;  // each as large as the launch, alive from the part that writes
+                                   // it to the last reader
 };
 
 // True if the kernel fits as it is.
 bool fits(const Kernel& kernel, const Limits& limits);
 
-// Each part fits `limits`; the parts together compute the kernel. A reduction's program is split in front of
-// it; the last part is then the reduction. An output that is also an input (MAY_ALIAS) is written only by parts
-// after the last one that reads this input. Limits below 4 operands, 4 instructions or 1 scalar are not
-// supported (the ABI promises 8, 32, 4): throws Error.
+// Each part fits `limits`; the parts together compute the kernel. A reduction's program is split in
+// front of it; the last part is then the reduction. An output that is also an input (MAY_ALIAS) is
+// written only by parts after the last one that reads this input. Limits below 4 operands, 4
+// instructions or 1 scalar are not supported (the ABI promises 8, 32, 4): throws Error.
 Partition partition(const Kernel& kernel, const Limits& limits);
 
 }  // namespace tenon::map

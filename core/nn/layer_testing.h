@@ -15,9 +15,9 @@ inline Tensor on_device(const std::vector<double>& numbers, const Dims& shape,
   return make(numbers, shape, dtype);
 }
 
-inline Tensor leaf(const std::vector<double>& numbers, const Dims& shape,
-                   DType dtype = DType::float64) {
-  return tenon::leaf(numbers, shape, dtype);
+inline Tensor parameter(const std::vector<double>& numbers, const Dims& shape,
+                        DType dtype = DType::float64) {
+  return leaf(numbers, shape, dtype);
 }
 
 // Numbers in [-1, 1] that are no pattern.

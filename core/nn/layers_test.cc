@@ -56,7 +56,7 @@ TEST(LinearTest, GradientsAgreeWithDifferences) {
   Linear layer(4, 3);
   layer.to(DType::float64);
   layer.to(test_device());
-  const Tensor inputs[] = {leaf(numbers(8), {2, 4}), layer.weight, layer.bias};
+  const Tensor inputs[] = {parameter(numbers(8), {2, 4}), layer.weight, layer.bias};
   const auto function = [](std::span<const Tensor> t) {
     Linear copy(1, 1);
     copy.weight = t[1], copy.bias = t[2];
@@ -163,7 +163,7 @@ TEST(DropoutTest, DropsAndScalesInTrainingOnly) {
 TEST(DropoutTest, GradientUsesTheSameMask) {
   Generator generator(5);
   Dropout layer(0.5, generator);
-  const Tensor x = leaf(std::vector<double>(64, 1.0), {64}, DType::float32);
+  const Tensor x = parameter(std::vector<double>(64, 1.0), {64}, DType::float32);
   const Tensor y = layer(x);
   sum(y).backward();
   EXPECT_EQ(values(x.grad()), values(y));

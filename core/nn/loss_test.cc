@@ -50,7 +50,7 @@ TEST(LossTest, ValuesAreMeansOfTheFormula) {
 TEST(LossTest, GradientsAgreeWithDifferences) {
   for (const Case& c : cases()) {
     SCOPED_TRACE(c.name);
-    const Tensor inputs[] = {leaf(numbers(6), {2, 3}), leaf(numbers(6, 7), {2, 3})};
+    const Tensor inputs[] = {parameter(numbers(6), {2, 3}), parameter(numbers(6, 7), {2, 3})};
     const auto function = [&c](std::span<const Tensor> x) { return c.loss(x[0], x[1]); };
     EXPECT_EQ(gradcheck(function, inputs, {.second_order = true}), "");
   }
@@ -58,12 +58,12 @@ TEST(LossTest, GradientsAgreeWithDifferences) {
 
 TEST(LossTest, Corners) {
   // huber is smooth where its pieces meet: slopes -delta, 0 and delta.
-  const Tensor p = leaf({-0.5, 0, 0.5}, {3});
+  const Tensor p = parameter({-0.5, 0, 0.5}, {3});
   huber_half(p, zeros_like(p.detach())).backward();
   expect_near(p.grad(), {-0.5 / 3, 0, 0.5 / 3}, 1e-14);
 
   // Large logits neither overflow nor lose the loss.
-  const Tensor x = leaf({-1000, 1000, 1000}, {3}, DType::float32);
+  const Tensor x = parameter({-1000, 1000, 1000}, {3}, DType::float32);
   const Tensor t = on_device({0, 1, 0}, {3}, DType::float32);
   const Tensor loss = binary_cross_entropy_with_logits(x, t);
   expect_near(loss, {1000.0 / 3}, 1e-6);

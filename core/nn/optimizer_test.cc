@@ -40,7 +40,7 @@ std::vector<double> by_loop(std::vector<double> p, double lr, const Rule& rule) 
 using Make = std::function<std::unique_ptr<Optimizer>(std::vector<Tensor>)>;
 void expect_follows(const Make& make, double lr, const Rule& rule, DType dtype, double relative) {
   const std::vector<double> start = numbers(kCount);
-  Tensor p = leaf(start, {3, 4}, dtype);
+  Tensor p = parameter(start, {3, 4}, dtype);
   const auto optimizer = make({p});
   for (int t = 0; t < kSteps; ++t) {
     p.set_grad(on_device(gradient_at(t), {3, 4}, dtype));
@@ -120,7 +120,7 @@ TEST(AdamWTest, FollowsTheRule) {
 }
 
 TEST(AdamWTest, FirstStepIsLrWhateverTheGradientsSize) {
-  Tensor p = leaf({1, 1, 1, 1}, {4});
+  Tensor p = parameter({1, 1, 1, 1}, {4});
   AdamW optimizer({p}, {.lr = 0.1, .eps = 1e-12, .weight_decay = 0});
   p.set_grad(on_device({1e-6, -1e6, 5, 0}, {4}));
   optimizer.step();
@@ -128,7 +128,7 @@ TEST(AdamWTest, FirstStepIsLrWhateverTheGradientsSize) {
 }
 
 TEST(AdamWTest, DecayIsDecoupledFromTheGradient) {
-  Tensor p = leaf({2}, {1});
+  Tensor p = parameter({2}, {1});
   AdamW optimizer({p}, {.lr = 0.1, .weight_decay = 0.5});
   for (int i = 0; i < 3; ++i) {
     p.set_grad(zeros_like(p.detach()));
@@ -139,7 +139,7 @@ TEST(AdamWTest, DecayIsDecoupledFromTheGradient) {
 
 TEST(AdamWTest, HalfParametersKeepFullState) {
   for (DType dtype : {DType::float16, DType::bfloat16}) {
-    Tensor p = leaf({1, -1}, {2}, dtype);
+    Tensor p = parameter({1, -1}, {2}, dtype);
     AdamW optimizer({p}, {.lr = 0.25, .weight_decay = 0});
     p.set_grad(on_device({1e-5, -1e-5}, {2}, dtype));  // squared: no float16
     optimizer.step();
@@ -156,7 +156,7 @@ TEST(AdamWTest, HalfParametersKeepFullState) {
 }
 
 TEST(OptimizerTest, ParametersWithoutGradientAreSkipped) {
-  Tensor a = leaf({1}, {1}), b = leaf({1}, {1});
+  Tensor a = parameter({1}, {1}), b = parameter({1}, {1});
   AdamW optimizer({a, b}, {.lr = 0.1, .weight_decay = 0.5});
   a.set_grad(on_device({1}, {1}));
   optimizer.step();
@@ -171,7 +171,7 @@ TEST(OptimizerTest, ParametersWithoutGradientAreSkipped) {
 
 TEST(OptimizerTest, MomentumOfADeadParameterDoesNotBecomeSubnormal) {
   const auto state_after = [](auto make) {
-    Tensor p = leaf({1}, {1}, DType::float32);
+    Tensor p = parameter({1}, {1}, DType::float32);
     const auto optimizer = make(std::vector<Tensor>{p});
     for (int t = 0; t < 2000; ++t) {
       p.set_grad(on_device({t == 0 ? 1.0 : 0.0}, {1}, DType::float32));
@@ -193,7 +193,7 @@ TEST(OptimizerTest, MomentumOfADeadParameterDoesNotBecomeSubnormal) {
 TEST(OptimizerTest, StepsAreTheSameForAnyLayout) {
   // The gradient of w in w^T @ x comes transposed.
   const std::vector<double> start = numbers(6), x = numbers(3, 5);
-  Tensor w = leaf(start, {3, 2});
+  Tensor w = parameter(start, {3, 2});
   Sgd optimizer({w}, {.lr = 1});
   sum(matmul(w.transpose(), on_device(x, {3, 1}))).backward();
   optimizer.step();
@@ -226,7 +226,7 @@ std::vector<double> run_steps(Optimizer& optimizer, const Tensor& p, int from, i
 
 TEST(OptimizerTest, StateDictTakesUpWhereItStopped) {
   const auto resumed = [](auto make) {
-    Tensor p = leaf(numbers(kCount), {3, 4}, DType::float32);
+    Tensor p = parameter(numbers(kCount), {3, 4}, DType::float32);
     const auto first = make(p);
     const std::vector<double> middle = run_steps(*first, p, 0, 5);
     first->set_lr(0.125);
@@ -234,13 +234,13 @@ TEST(OptimizerTest, StateDictTakesUpWhereItStopped) {
     for (NamedTensor& entry : saved) entry.tensor = entry.tensor.clone().cpu();
     const std::vector<double> uninterrupted = run_steps(*first, p, 5, 10);
 
-    Tensor q = leaf(middle, {3, 4}, DType::float32);
+    Tensor q = parameter(middle, {3, 4}, DType::float32);
     const auto second = make(q);
     second->load_state_dict(saved);
     EXPECT_EQ(second->lr(), 0.125);
     EXPECT_EQ(run_steps(*second, q, 5, 10), uninterrupted);
     // Without the state the way is another.
-    Tensor r = leaf(middle, {3, 4}, DType::float32);
+    Tensor r = parameter(middle, {3, 4}, DType::float32);
     const auto fresh = make(r);
     fresh->set_lr(0.125);
     EXPECT_NE(run_steps(*fresh, r, 5, 10), uninterrupted);
@@ -252,7 +252,7 @@ TEST(OptimizerTest, StateDictTakesUpWhereItStopped) {
 }
 
 TEST(OptimizerTest, AStateThatDoesNotFitChangesNothing) {
-  Tensor p = leaf({1, 2}, {2});
+  Tensor p = parameter({1, 2}, {2});
   AdamW optimizer({p}, {.lr = 0.5});
   const StateDict state = {{"lr", tensor(0.25)},
                            {"0.steps", tensor(int64_t{3})},
@@ -270,7 +270,7 @@ TEST(OptimizerTest, AStateThatDoesNotFitChangesNothing) {
 }
 
 TEST(OptimizerTest, WrongArgumentsAreRefused) {
-  Tensor p = leaf({1}, {1});
+  Tensor p = parameter({1}, {1});
   const auto code = ErrorCode::kInvalidArgument;
   error_of(code, [&] { Sgd({}); });
   error_of(code, [&] { Sgd({p, p}); });
@@ -289,7 +289,7 @@ TEST(OptimizerTest, WrongArgumentsAreRefused) {
 }
 
 TEST(OptimizerTest, AnOldGraphNoticesTheStep) {
-  Tensor p = leaf({3}, {1});
+  Tensor p = parameter({3}, {1});
   const Tensor y = sum(p * p);
   Sgd optimizer({p}, {.lr = 0.1});
   y.backward(Tensor(), /*retain_graph=*/true);
@@ -301,7 +301,7 @@ TEST(OptimizerTest, FindsAMinimum) {
   // sum((w - c)^2): every rule gets there.
   const std::vector<double> c = numbers(6);
   const auto distance = [&](auto make) {
-    Tensor w = leaf({0, 0, 0, 0, 0, 0}, {6}, DType::float32);
+    Tensor w = parameter({0, 0, 0, 0, 0, 0}, {6}, DType::float32);
     const auto optimizer = make(w);
     const Tensor target = on_device(c, {6}, DType::float32);
     for (int i = 0; i < 300; ++i) {

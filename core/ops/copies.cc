@@ -10,10 +10,13 @@
 namespace tenon {
 namespace {
 
-void record_move(const OpInfo& op, const Tensor& x, const Tensor& y, size_t payload_bytes = 0, const void* payload = nullptr) {
+void record_move(const OpInfo& op, const Tensor& x, const Tensor& y, size_t payload_bytes = 0,
+                 const void* payload = nullptr) {
   if (!wants_grad(x) || !is_floating(y.dtype())) return;
   Node* node = new_node(op, 1, 0, payload_bytes);
-  if (payload_bytes) std::copy_n(static_cast<const std::byte*>(payload), payload_bytes, static_cast<std::byte*>(node->payload));
+  if (payload_bytes)
+    std::copy_n(static_cast<const std::byte*>(payload), payload_bytes,
+                static_cast<std::byte*>(node->payload));
   set_edge(*node, 0, x);
   if (node->edges[0].node) set_node(y, *node, 0);
   release(node);
@@ -24,12 +27,14 @@ constexpr OpInfo kClone{"clone", &clone_vjp, nullptr};
 constexpr OpInfo kContiguous{"contiguous", &clone_vjp, nullptr};
 
 void dtype_vjp(const VjpCall& call) {  // payload: the input's dtype
-  if (call.gradients[0].defined()) call.results[0] = call.gradients[0].to(call.node.payload_as<DType>());
+  if (call.gradients[0].defined())
+    call.results[0] = call.gradients[0].to(call.node.payload_as<DType>());
 }
 constexpr OpInfo kToDType{"astype", &dtype_vjp, nullptr};
 
 void device_vjp(const VjpCall& call) {  // payload: the input's device
-  if (call.gradients[0].defined()) call.results[0] = call.gradients[0].to(Device(*call.node.payload_as<DeviceState*>()));
+  if (call.gradients[0].defined())
+    call.results[0] = call.gradients[0].to(Device(*call.node.payload_as<DeviceState*>()));
 }
 constexpr OpInfo kToDevice{"to", &device_vjp, nullptr};
 
@@ -42,7 +47,8 @@ struct CopyRecord {
 void copy_vjp(const VjpCall& call) {
   if (!call.gradients[0].defined()) return;
   const auto& record = call.node.payload_as<CopyRecord>();
-  call.results[0] = sum_to(call.gradients[0], record.shape).to(record.dtype).to(Device(*record.device));
+  call.results[0] =
+      sum_to(call.gradients[0], record.shape).to(record.dtype).to(Device(*record.device));
 }
 void destroy_copy(void* payload) { static_cast<CopyRecord*>(payload)->~CopyRecord(); }
 constexpr OpInfo kCopy{"copy_", &copy_vjp, &destroy_copy};
@@ -55,8 +61,9 @@ constexpr OpInfo kCopy{"copy_", &copy_vjp, &destroy_copy};
 
 Tensor Tensor::clone() const {
   check_defined("clone", *this);
-  Tensor y = is_dense(shape(), strides()) ? new_tensor_strided(impl_->device(), dtype(), shape(), strides())
-                                          : new_tensor(impl_->device(), dtype(), shape());
+  Tensor y = is_dense(shape(), strides())
+                 ? new_tensor_strided(impl_->device(), dtype(), shape(), strides())
+                 : new_tensor(impl_->device(), dtype(), shape());
   raw_copy(y, *this);
   record_move(kClone, *this, y);
   return y;
@@ -75,8 +82,9 @@ Tensor Tensor::to(DType dtype, bool copy) const {
   if (dtype == DType::none) fail(ErrorCode::kDType, "to", "no dtype was given");
   const DType own = this->dtype();
   if (own == dtype) return copy ? clone() : *this;
-  Tensor y = is_dense(shape(), strides()) ? new_tensor_strided(impl_->device(), dtype, shape(), strides())
-                                          : new_tensor(impl_->device(), dtype, shape());
+  Tensor y = is_dense(shape(), strides())
+                 ? new_tensor_strided(impl_->device(), dtype, shape(), strides())
+                 : new_tensor(impl_->device(), dtype, shape());
   raw_copy(y, *this);
   record_move(kToDType, *this, y, sizeof own, &own);
   return y;
@@ -99,7 +107,8 @@ Tensor Tensor::cuda(int index) const {
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kDevice || device_count("cuda") > 0) throw;
     fail(ErrorCode::kDevice, "cuda",
-         "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and installed a driver from "
+         "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and "
+         "installed a driver from "
          "http://www.nvidia.com/Download/index.aspx\n",
          e.what());
   }
@@ -109,12 +118,15 @@ Tensor& Tensor::copy_(const Tensor& source) {
   check_writable("copy_", *this);
   check_defined("copy_", source);
   if (!std::equal(shape().begin(), shape().end(), source.shape().begin(), source.shape().end())) {
-    broadcast_strides("copy_", source.shape(), source.strides(), shape());  // says what does not fit
+    broadcast_strides("copy_", source.shape(), source.strides(),
+                      shape());  // says what does not fit
   }
   Tensor from = source;
   if (&from.impl()->device() != &impl_->device()) from = copy_to_device(from, impl_->device());
-  const bool same_elements = shares_storage_with(from) && from.impl()->offset == impl_->offset && from.dtype() == dtype() &&
-                             std::equal(strides().begin(), strides().end(), from.strides().begin(), from.strides().end());
+  const bool same_elements =
+      shares_storage_with(from) && from.impl()->offset == impl_->offset &&
+      from.dtype() == dtype() &&
+      std::equal(strides().begin(), strides().end(), from.strides().begin(), from.strides().end());
   if (!same_elements) {
     if (shares_storage_with(from)) from = contiguous_copy(from);  // they may overlap
     raw_copy(*this, from);

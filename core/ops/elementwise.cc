@@ -11,19 +11,20 @@ using map::Builder;
 using map::Value;
 
 // One operation per row. Constant-initialised: nothing runs before main().
-#define TENON_UNARY(name, dtype_class, value, slope, low, high, doc)                                            \
-  constinit MapOp name##_op(                                                                                    \
-      #name, 1, 1, DTypeClass::dtype_class,                                                                     \
-      [](const Value* in, Value* out, Builder&, const void*) { out[0] = rows::apply_row<rows::name##_row>(in[0]); });
-#define TENON_BINARY(name, dtype_class, value, slope_x, slope_y, low, high, doc)                                \
-  constinit MapOp name##_op(#name, 2, 1, DTypeClass::dtype_class,                                               \
-                            [](const Value* in, Value* out, Builder&, const void*) {                            \
-                              out[0] = rows::apply_row<rows::name##_row>(in[0], in[1]);                         \
+#define TENON_UNARY(name, dtype_class, value, slope, low, high, doc)                 \
+  constinit MapOp name##_op(#name, 1, 1, DTypeClass::dtype_class,                    \
+                            [](const Value* in, Value* out, Builder&, const void*) { \
+                              out[0] = rows::apply_row<rows::name##_row>(in[0]);     \
                             });
-#define TENON_TERNARY(name, dtype_class, value, low, high, doc)                                                 \
-  constinit MapOp name##_op(#name, 3, 1, DTypeClass::dtype_class,                                               \
-                            [](const Value* in, Value* out, Builder&, const void*) {                            \
-                              out[0] = rows::apply_row<rows::name##_row>(in[0], in[1], in[2]);                  \
+#define TENON_BINARY(name, dtype_class, value, slope_x, slope_y, low, high, doc)        \
+  constinit MapOp name##_op(#name, 2, 1, DTypeClass::dtype_class,                       \
+                            [](const Value* in, Value* out, Builder&, const void*) {    \
+                              out[0] = rows::apply_row<rows::name##_row>(in[0], in[1]); \
+                            });
+#define TENON_TERNARY(name, dtype_class, value, low, high, doc)                                \
+  constinit MapOp name##_op(#name, 3, 1, DTypeClass::dtype_class,                              \
+                            [](const Value* in, Value* out, Builder&, const void*) {           \
+                              out[0] = rows::apply_row<rows::name##_row>(in[0], in[1], in[2]); \
                             });
 #include TENON_ELEMENTWISE_DEF
 #undef TENON_UNARY
@@ -31,7 +32,9 @@ using map::Value;
 #undef TENON_TERNARY
 
 constinit MapOp where_op("where", 3, 1, DTypeClass::condition,
-                         [](const Value* in, Value* out, Builder&, const void*) { out[0] = select(in[0], in[1], in[2]); });
+                         [](const Value* in, Value* out, Builder&, const void*) {
+                           out[0] = select(in[0], in[1], in[2]);
+                         });
 
 // A cheaper row for the same call, where one is known before recording; null for none.
 template <class Row>
@@ -41,9 +44,11 @@ Tensor (*rewritten(const Operand&, const Operand&))(const Tensor&) {
 // Powers that are one instruction.
 template <>
 Tensor (*rewritten<rows::pow_row>(const Operand& x, const Operand& y))(const Tensor&) {
-  if (y.is_tensor() || !x.is_tensor() || dtype_info(x.tensor().dtype()).kind == DTypeKind::Bool) return nullptr;
+  if (y.is_tensor() || !x.is_tensor() || dtype_info(x.tensor().dtype()).kind == DTypeKind::Bool)
+    return nullptr;
   const double exponent = y.scalar().to_double();
-  if (exponent == 2) return y.scalar().is_floating() && !is_floating(x.tensor().dtype()) ? nullptr : &square;
+  if (exponent == 2)
+    return y.scalar().is_floating() && !is_floating(x.tensor().dtype()) ? nullptr : &square;
   if (!is_floating(x.tensor().dtype())) return nullptr;
   if (exponent == -1) return &reciprocal;
   if (exponent == 1) return &positive;
@@ -53,36 +58,36 @@ Tensor (*rewritten<rows::pow_row>(const Operand& x, const Operand& y))(const Ten
 }  // namespace
 
 #define TENON_UNARY(name, dtype_class, value, slope, low, high, doc) \
-  Tensor name(const Tensor& x) {                                    \
-    const Operand operands[] = {x};                                 \
-    Tensor y;                                                       \
-    name##_op.call(operands, &y);                                   \
-    return y;                                                       \
-  }                                                                 \
-  Tensor& name##_(Tensor& x) {                                      \
-    const Operand operands[] = {x};                                 \
-    name##_op.call_inplace(x, operands);                            \
-    return x;                                                       \
+  Tensor name(const Tensor& x) {                                     \
+    const Operand operands[] = {x};                                  \
+    Tensor y;                                                        \
+    name##_op.call(operands, &y);                                    \
+    return y;                                                        \
+  }                                                                  \
+  Tensor& name##_(Tensor& x) {                                       \
+    const Operand operands[] = {x};                                  \
+    name##_op.call_inplace(x, operands);                             \
+    return x;                                                        \
   }
-#define TENON_BINARY(name, dtype_class, value, slope_x, slope_y, low, high, doc) \
-  Tensor name(const Operand& x, const Operand& y) {                             \
+#define TENON_BINARY(name, dtype_class, value, slope_x, slope_y, low, high, doc)   \
+  Tensor name(const Operand& x, const Operand& y) {                                \
     if (auto* other = rewritten<rows::name##_row>(x, y)) return other(x.tensor()); \
-    const Operand operands[] = {x, y};                                          \
-    Tensor z;                                                                   \
-    name##_op.call(operands, &z);                                               \
-    return z;                                                                   \
-  }                                                                             \
-  Tensor& name##_(Tensor& x, const Operand& y) {                                \
-    const Operand operands[] = {x, y};                                          \
-    name##_op.call_inplace(x, operands);                                        \
-    return x;                                                                   \
+    const Operand operands[] = {x, y};                                             \
+    Tensor z;                                                                      \
+    name##_op.call(operands, &z);                                                  \
+    return z;                                                                      \
+  }                                                                                \
+  Tensor& name##_(Tensor& x, const Operand& y) {                                   \
+    const Operand operands[] = {x, y};                                             \
+    name##_op.call_inplace(x, operands);                                           \
+    return x;                                                                      \
   }
-#define TENON_TERNARY(name, dtype_class, value, low, high, doc)                   \
-  Tensor name(const Operand& x, const Operand& y, const Operand& z) {             \
-    const Operand operands[] = {x, y, z};                                         \
-    Tensor w;                                                                     \
-    name##_op.call(operands, &w);                                                 \
-    return w;                                                                     \
+#define TENON_TERNARY(name, dtype_class, value, low, high, doc)       \
+  Tensor name(const Operand& x, const Operand& y, const Operand& z) { \
+    const Operand operands[] = {x, y, z};                             \
+    Tensor w;                                                         \
+    name##_op.call(operands, &w);                                     \
+    return w;                                                         \
   }
 #include TENON_ELEMENTWISE_DEF
 #undef TENON_UNARY
@@ -98,10 +103,12 @@ Tensor where(const Tensor& condition, const Operand& x, const Operand& y) {
 
 std::span<const ElementwiseRow> elementwise_rows() {
   static constexpr ElementwiseRow kRows[] = {
-#define TENON_UNARY(name, dtype_class, value, slope, low, high, doc) {#name, #dtype_class, doc, 1, low, high, &name##_op},
+#define TENON_UNARY(name, dtype_class, value, slope, low, high, doc) \
+  {#name, #dtype_class, doc, 1, low, high, &name##_op},
 #define TENON_BINARY(name, dtype_class, value, slope_x, slope_y, low, high, doc) \
   {#name, #dtype_class, doc, 2, low, high, &name##_op},
-#define TENON_TERNARY(name, dtype_class, value, low, high, doc) {#name, #dtype_class, doc, 3, low, high, &name##_op},
+#define TENON_TERNARY(name, dtype_class, value, low, high, doc) \
+  {#name, #dtype_class, doc, 3, low, high, &name##_op},
 #include TENON_ELEMENTWISE_DEF
 #undef TENON_UNARY
 #undef TENON_BINARY

@@ -3,12 +3,12 @@
 //   add(a, b)  a + b  multiply(a, 0.5)  exp(x)  where(x > 0, x, 0.0)
 //   add_(x, b)  exp_(x)                          the same, written into x
 //
-// Arguments are tensors or numbers (at least one tensor), all on one device; shapes broadcast by NumPy's rule;
-// dtypes promote as the row's class says. Differentiable in every floating argument, to any order. Results are
-// new contiguous tensors, or keep the layout where all arguments share one dense layout.
-// The in-place forms keep x's dtype and shape and return x. They refuse (tenon::Error, nothing written) a
-// leaf that requires a gradient, a read-only or self-overlapping x, and a result that x's dtype cannot hold
-// (floating into integer).
+// Arguments are tensors or numbers (at least one tensor), all on one device; shapes broadcast by
+// NumPy's rule; dtypes promote as the row's class says. Differentiable in every floating argument,
+// to any order. Results are new contiguous tensors, or keep the layout where all arguments share
+// one dense layout. The in-place forms keep x's dtype and shape and return x. They refuse
+// (tenon::Error, nothing written) a leaf that requires a gradient, a read-only or self-overlapping
+// x, and a result that x's dtype cannot hold (floating into integer).
 #ifndef TENON_OPS_ELEMENTWISE_H_
 #define TENON_OPS_ELEMENTWISE_H_
 
@@ -24,10 +24,10 @@
 namespace tenon {
 
 #define TENON_UNARY(name, dtype_class, value, slope, low, high, doc) \
-  Tensor name(const Tensor& x);                                     \
+  Tensor name(const Tensor& x);                                      \
   Tensor& name##_(Tensor& x);
 #define TENON_BINARY(name, dtype_class, value, slope_x, slope_y, low, high, doc) \
-  Tensor name(const Operand& x, const Operand& y);                              \
+  Tensor name(const Operand& x, const Operand& y);                               \
   Tensor& name##_(Tensor& x, const Operand& y);
 #define TENON_TERNARY(name, dtype_class, value, low, high, doc) \
   Tensor name(const Operand& x, const Operand& y, const Operand& z);
@@ -52,9 +52,9 @@ std::span<const ElementwiseRow> elementwise_rows();
 Tensor where(const Tensor& condition, const Operand& x, const Operand& y);
 
 // Operators; at least one side is a tensor.
-#define TENON_OPERATOR(symbol, name)                                                              \
-  inline Tensor operator symbol(const Tensor& x, const Tensor& y) { return name(x, y); }          \
-  inline Tensor operator symbol(const Tensor& x, Scalar y) { return name(x, y); }                 \
+#define TENON_OPERATOR(symbol, name)                                                     \
+  inline Tensor operator symbol(const Tensor& x, const Tensor& y) { return name(x, y); } \
+  inline Tensor operator symbol(const Tensor& x, Scalar y) { return name(x, y); }        \
   inline Tensor operator symbol(Scalar x, const Tensor& y) { return name(x, y); }
 TENON_OPERATOR(+, add)
 TENON_OPERATOR(-, subtract)

@@ -1,13 +1,15 @@
-// tenon::fuse: your own elementwise function, run in one pass over memory and differentiated from its formula.
+// tenon::fuse: your own elementwise function, run in one pass over memory and differentiated from
+// its formula.
 //
 //   const Fused scaled_tanh = fuse("scaled_tanh", 2, 1, [](const map::Value* x, map::Value* y) {
 //     y[0] = tanh(x[0]) * x[1];
 //   });
 //   Tensor t = scaled_tanh({a, b})[0];
 //
-// The function is recorded once per combination of dtypes; operands are promoted to one dtype first. `scalars` are
-// run-time slots: numbers that may change at every call without recompiling. run_inplace writes output i into the
-// tensor targets[i] (which may also be an operand): what optimizers use.
+// The function is recorded once per combination of dtypes; operands are promoted to one dtype
+// first. `scalars` are run-time slots: numbers that may change at every call without recompiling.
+// run_inplace writes output i into the tensor targets[i] (which may also be an operand): what
+// optimizers use.
 #ifndef TENON_OPS_FUSE_H_
 #define TENON_OPS_FUSE_H_
 
@@ -30,8 +32,8 @@ class Fused {
   std::vector<Tensor> operator()(std::initializer_list<Operand> operands) const {
     return (*this)(std::span<const Operand>(operands.begin(), operands.size()));
   }
-  // Writes output i into targets[i] in place; records no graph and refuses targets that require a gradient unless
-  // in a NoGradScope. All targets have the operands' broadcast shape.
+  // Writes output i into targets[i] in place; records no graph and refuses targets that require a
+  // gradient unless in a NoGradScope. All targets have the operands' broadcast shape.
   void run_inplace(std::span<Tensor> targets, std::span<const Operand> operands) const;
 
  private:

@@ -11,10 +11,10 @@ namespace tenon {
 struct MapOp::Call {
   const Tensor* tensors[kMaxOperands];  // the tensor operands, in order
   int n_tensors = 0;
-  uint32_t key = 0;       // 4 bits per operand
-  DType common;           // of the operands after promotion
-  bool raised = false;    // a number raised the dtype above the tensors'
-  bool simple = true;     // one shape, all contiguous
+  uint32_t key = 0;     // 4 bits per operand
+  DType common;         // of the operands after promotion
+  bool raised = false;  // a number raised the dtype above the tensors'
+  bool simple = true;   // one shape, all contiguous
   uint8_t codes[kMaxOperands];
   uint64_t scalars[kMaxOperands + 4];
 };
@@ -55,17 +55,21 @@ DType MapOp::common_dtype(const char* name, const Operand* operands) const {
   }
   for (int i = first; i < n_operands_; ++i) {
     if (operands[i].is_tensor()) continue;
-    d = d == DType::none ? operands[i].scalar().default_dtype() : operands[i].scalar().dtype_beside(d);
+    d = d == DType::none ? operands[i].scalar().default_dtype()
+                         : operands[i].scalar().dtype_beside(d);
   }
   const DTypeKind kind = dtype_info(d).kind;
   const bool is_int = kind == DTypeKind::Int || kind == DTypeKind::UInt;
   const auto refuse = [&](const char* why) {
-    fail(ErrorCode::kDType, name, "is not defined for ", operands_text(operands, n_operands_), ": ", why);
+    fail(ErrorCode::kDType, name, "is not defined for ", operands_text(operands, n_operands_), ": ",
+         why);
   };
-  if (kind == DTypeKind::Complex) refuse("complex tensors can be stored, copied and multiplied as matrices only");
+  if (kind == DTypeKind::Complex)
+    refuse("complex tensors can be stored, copied and multiplied as matrices only");
   switch (class_) {
     case DTypeClass::real:
-      if (kind == DTypeKind::Bool) refuse("it needs numbers; use logical_ functions, or astype() to a number type");
+      if (kind == DTypeKind::Bool)
+        refuse("it needs numbers; use logical_ functions, or astype() to a number type");
       break;
     case DTypeClass::floating:
     case DTypeClass::predicate:
@@ -96,7 +100,8 @@ void MapOp::resolve(const char* name, const Operand* operands, Call& call) {
       continue;
     }
     const Tensor& x = operands[i].tensor();
-    if (__builtin_expect(!x.defined(), 0)) fail(ErrorCode::kInvalidArgument, name, "argument ", i, " is an undefined tensor");
+    if (__builtin_expect(!x.defined(), 0))
+      fail(ErrorCode::kInvalidArgument, name, "argument ", i, " is an undefined tensor");
     const TensorImpl* t = x.impl();
     call.codes[i] = static_cast<uint8_t>(t->dtype);
     call.key = call.key << 4 | call.codes[i];
@@ -116,9 +121,10 @@ void MapOp::resolve(const char* name, const Operand* operands, Call& call) {
   if (__builtin_expect(!first, 0)) {
     fail(ErrorCode::kInvalidArgument, name, "needs at least one tensor; make one with full()");
   }
-  // The usual case needs no look at the promotion rules again: one floating dtype, numbers that fit it.
-  if (plain && is_floating(first->dtype) && class_ != DTypeClass::bits && class_ != DTypeClass::integer &&
-      class_ != DTypeClass::condition) {
+  // The usual case needs no look at the promotion rules again: one floating dtype, numbers that fit
+  // it.
+  if (plain && is_floating(first->dtype) && class_ != DTypeClass::bits &&
+      class_ != DTypeClass::integer && class_ != DTypeClass::condition) {
     call.common = first->dtype;
   } else {
     call.common = common_dtype(name, operands);
@@ -131,7 +137,8 @@ void MapOp::resolve(const char* name, const Operand* operands, Call& call) {
     }
     for (int i = 0; i < n_operands_; ++i) {
       if (operands[i].is_tensor()) continue;
-      call.raised |= tensors == DType::none || operands[i].scalar().dtype_beside(tensors) != tensors;
+      call.raised |=
+          tensors == DType::none || operands[i].scalar().dtype_beside(tensors) != tensors;
     }
   }
   if (call.n_tensors != n_operands_) {
@@ -141,8 +148,9 @@ void MapOp::resolve(const char* name, const Operand* operands, Call& call) {
       if (operands[i].is_tensor()) continue;
       const Scalar& number = operands[i].scalar();
       if (__builtin_expect(is_integral(d) && !number.fits(d), 0)) {
-        fail(ErrorCode::kDType, name, "integer ", number.to_int64(), " out of bounds for ", dtype_name(d),
-             ", the dtype it takes beside ", operands_text(operands, n_operands_), "; convert the tensor with astype() first");
+        fail(ErrorCode::kDType, name, "integer ", number.to_int64(), " out of bounds for ",
+             dtype_name(d), ", the dtype it takes beside ", operands_text(operands, n_operands_),
+             "; convert the tensor with astype() first");
       }
       call.scalars[slot++] = number.bits_as(d);
     }
@@ -157,20 +165,25 @@ MapVariant* MapOp::make_variant(const Call& call, const DType* output_dtypes) co
     if (call.codes[i] == 0) {
       in[i] = b.scalar(compute);
     } else {
-      // Through the common dtype: an integer that it cannot hold is rounded as the promotion rules say.
+      // Through the common dtype: an integer that it cannot hold is rounded as the promotion rules
+      // say.
       const map::Value x = b.input(static_cast<DType>(call.codes[i]));
-      const bool is_bool = class_ == DTypeClass::logic || (class_ == DTypeClass::condition && i == 0);
+      const bool is_bool =
+          class_ == DTypeClass::logic || (class_ == DTypeClass::condition && i == 0);
       in[i] = is_bool ? cast(x, DType::bool_) : cast(cast(x, call.common), compute);
     }
   }
   record_(in, out, b, context_);
   for (int j = 0; j < n_outputs_; ++j) {
     DType wanted = out[j].dtype();
-    if (wanted != DType::bool_ && wanted == compute) wanted = call.common;  // back from the compute dtype
+    if (wanted != DType::bool_ && wanted == compute)
+      wanted = call.common;  // back from the compute dtype
     if (output_dtypes) wanted = output_dtypes[j];
     out[j] = cast(out[j], wanted);
   }
-  return new MapVariant(name_, b.finish(std::span<const map::Value>(out, static_cast<size_t>(n_outputs_))), index_axes_);
+  return new MapVariant(name_,
+                        b.finish(std::span<const map::Value>(out, static_cast<size_t>(n_outputs_))),
+                        index_axes_);
 }
 
 MapVariant& MapOp::variant_for(Call& call, const DType* output_dtypes) {
@@ -196,7 +209,8 @@ MapVariant& MapOp::variant_for(Call& call, const DType* output_dtypes) {
   Other wanted{};
   std::memcpy(wanted.key, call.codes, static_cast<size_t>(n_operands_));
   wanted.key[n_operands_] = static_cast<uint8_t>(call.common);
-  for (int j = 0; output_dtypes && j < n_outputs_; ++j) wanted.key[n_operands_ + 1 + j] = static_cast<uint8_t>(output_dtypes[j]);
+  for (int j = 0; output_dtypes && j < n_outputs_; ++j)
+    wanted.key[n_operands_ + 1 + j] = static_cast<uint8_t>(output_dtypes[j]);
   const size_t used = static_cast<size_t>(n_operands_ + 1 + n_outputs_);
   const auto find = [&](const Other* o) -> MapVariant* {
     for (; o; o = o->next) {
@@ -225,7 +239,8 @@ void MapOp::call(const Operand* operands, Tensor* outputs, std::span<const uint6
     return;
   }
   Dims target(c.tensors[0]->shape());
-  for (int i = 1; i < c.n_tensors; ++i) target = broadcast_shapes(name_, target, c.tensors[i]->shape());
+  for (int i = 1; i < c.n_tensors; ++i)
+    target = broadcast_shapes(name_, target, c.tensors[i]->shape());
   apply_variant(variant, c.tensors, c.scalars, target, outputs);
 }
 
@@ -233,13 +248,15 @@ void MapOp::call_sum(const Operand* operands, DimsView out_shape, Tensor* output
   Call c;
   resolve(name_, operands, c);
   Dims target(out_shape);
-  for (int i = 0; i < c.n_tensors; ++i) target = broadcast_shapes(name_, target, c.tensors[i]->shape());
+  for (int i = 0; i < c.n_tensors; ++i)
+    target = broadcast_shapes(name_, target, c.tensors[i]->shape());
   apply_variant_sum(variant_for(c, nullptr), c.tensors, c.scalars, target, out_shape, outputs);
 }
 
 namespace {
 
-// An operand that overlaps the target without being just it must be read before anything is written.
+// An operand that overlaps the target without being just it must be read before anything is
+// written.
 bool needs_copy(const TensorImpl* target, const TensorImpl* operand, DimsView operand_strides) {
   if (target->storage != operand->storage) return false;
   if (target->offset == operand->offset && target->dtype == operand->dtype &&
@@ -271,10 +288,12 @@ void MapOp::call_inplace(Tensor& x, const Operand* operands) {
   MapVariant* variant = &variant_for(c, nullptr);
   if (variant->output_dtype(0) != out) {
     const DTypeKind from = dtype_info(variant->output_dtype(0)).kind, to = dtype_info(out).kind;
-    const bool loses = from == DTypeKind::Float ? to != DTypeKind::Float : to == DTypeKind::Bool && from != DTypeKind::Bool;
+    const bool loses = from == DTypeKind::Float ? to != DTypeKind::Float
+                                                : to == DTypeKind::Bool && from != DTypeKind::Bool;
     if (loses) {
       fail(ErrorCode::kDType, name_, "result type ", dtype_name(variant->output_dtype(0)),
-           " can't be cast to the desired output type ", dtype_name(out), " of ", describe(x), "; use ", name_, "() without the underscore");
+           " can't be cast to the desired output type ", dtype_name(out), " of ", describe(x),
+           "; use ", name_, "() without the underscore");
     }
     variant = &variant_for(c, &out);
   }
@@ -293,8 +312,8 @@ void MapOp::call_inplace(Tensor& x, const Operand* operands) {
   Dims shape(x.shape());
   for (int i = 0; i < c.n_tensors; ++i) {
     if (broadcast_shapes(name_, shape, c.tensors[i]->shape()) != shape) {
-      fail(ErrorCode::kShape, name_, "the result of ", operands_text(operands, n_operands_), " does not fit into ", describe(x),
-           ", which is written in place");
+      fail(ErrorCode::kShape, name_, "the result of ", operands_text(operands, n_operands_),
+           " does not fit into ", describe(x), ", which is written in place");
     }
   }
   StackList<Tensor> copies(static_cast<size_t>(c.n_tensors));
@@ -314,7 +333,10 @@ void MapOp::call_inplace(Tensor& x, const Operand* operands) {
   // The record is made before the write, so that a failure leaves x as it was.
   RecordGuard record(*variant, c.tensors, c.n_tensors, c.scalars, shape, nullptr);
   record.copy_overwritten(x);
-  const LaunchShape launch_shape{.sizes = shape, .flags = TENON_LAUNCH_MAY_ALIAS, .indexed = variant->indexed(), .index_axes = variant->index_axes()};
+  const LaunchShape launch_shape{.sizes = shape,
+                                 .flags = TENON_LAUNCH_MAY_ALIAS,
+                                 .indexed = variant->indexed(),
+                                 .index_axes = variant->index_axes()};
   launch(variant->map_plans().on(target->device()), launch_shape, args,
          std::span<const uint64_t>(c.scalars, variant->program().scalars.size()));
   finish_inplace(name_, x, record);
@@ -329,15 +351,17 @@ void MapOp::call_into(std::span<Tensor> targets, const Operand* operands) {
     check_writable(name_, targets[j]);
     if (detail::grad_mode && targets[j].requires_grad()) {
       fail(ErrorCode::kAutograd, name_, "writes to ", describe(targets[j]),
-           ", which requires a gradient, and records none. Write inside a NoGradScope, or to a detach()ed tensor");
+           ", which requires a gradient, and records none. Write inside a NoGradScope, or to a "
+           "detach()ed tensor");
     }
     dtypes[j] = targets[j].dtype();
     if (!same_shape(targets[j].impl(), first)) {
-      fail(ErrorCode::kShape, name_, "targets of ", shape_text(targets[j].shape()), " and ", shape_text(first->shape_view()),
-           "; all outputs of a fused function have one shape");
+      fail(ErrorCode::kShape, name_, "targets of ", shape_text(targets[j].shape()), " and ",
+           shape_text(first->shape_view()), "; all outputs of a fused function have one shape");
     }
     if (targets[j].impl()->storage->device != c.tensors[0]->impl()->storage->device) {
-      fail(ErrorCode::kDevice, name_, "writes to ", describe(targets[j]), " from ", describe(*c.tensors[0]), "; move one with to()");
+      fail(ErrorCode::kDevice, name_, "writes to ", describe(targets[j]), " from ",
+           describe(*c.tensors[0]), "; move one with to()");
     }
   }
   MapVariant& variant = variant_for(c, dtypes);
@@ -359,7 +383,10 @@ void MapOp::call_into(std::span<Tensor> targets, const Operand* operands) {
     args[n++] = {operand->impl(), strides};
   }
   for (const Tensor& t : targets) args[n++] = {t.impl(), Dims(t.strides())};
-  const LaunchShape launch_shape{.sizes = shape, .flags = TENON_LAUNCH_MAY_ALIAS, .indexed = variant.indexed(), .index_axes = variant.index_axes()};
+  const LaunchShape launch_shape{.sizes = shape,
+                                 .flags = TENON_LAUNCH_MAY_ALIAS,
+                                 .indexed = variant.indexed(),
+                                 .index_axes = variant.index_axes()};
   launch(variant.map_plans().on(first->device()), launch_shape, args,
          std::span<const uint64_t>(c.scalars, variant.program().scalars.size()));
   for (const Tensor& t : targets) note_write(t, name_);

@@ -50,7 +50,9 @@ uint64_t repeated_axes(DimsView shape, DimsView target) {
   return mask;
 }
 
-bool equal_shapes(DimsView a, DimsView b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+bool equal_shapes(DimsView a, DimsView b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
 
 }  // namespace
 
@@ -94,7 +96,8 @@ const MapGradient& MapVariant::gradient(uint64_t mask, uint64_t whole, bool summ
     if (const MapGradient* g = direct_[mask].load(std::memory_order_acquire)) return *g;
   }
   bool outputs_at_hand = !summed;
-  if (outputs_at_hand && mask != whole) outputs_at_hand = gradient(whole, whole, false).from_outputs;
+  if (outputs_at_hand && mask != whole)
+    outputs_at_hand = gradient(whole, whole, false).from_outputs;
   std::lock_guard<std::mutex> lock(mutex_);
   std::unique_ptr<MapGradient>& place = gradients_[{mask, whole, summed}];
   if (!place) {
@@ -129,8 +132,8 @@ const MapGradient& MapVariant::gradient(uint64_t mask, uint64_t whole, bool summ
   return *place;
 }
 
-RecordGuard::RecordGuard(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars,
-                         DimsView target, const DimsView* out_shape)
+RecordGuard::RecordGuard(MapVariant& variant, const Tensor* const* inputs, int n_inputs,
+                         const uint64_t* scalars, DimsView target, const DimsView* out_shape)
     : variant_(variant) {
   if (!detail::grad_mode || !variant.differentiable()) return;
   uint64_t mask = 0;
@@ -186,12 +189,13 @@ void RecordGuard::attach(const Tensor* outputs) {
   if (!node_) return;
   save_outputs(outputs);
   for (int j = 0; j < variant_.n_outputs(); ++j) {
-    if (is_floating(variant_.output_dtype(j))) set_node(outputs[j], *node_, static_cast<uint32_t>(j));
+    if (is_floating(variant_.output_dtype(j)))
+      set_node(outputs[j], *node_, static_cast<uint32_t>(j));
   }
 }
 
-void launch_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars,
-                   const Tensor* outputs, uint32_t flags) {
+void launch_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs,
+                   const uint64_t* scalars, const Tensor* outputs, uint32_t flags) {
   const TensorImpl* first = outputs[0].impl();
   if (__builtin_expect(first->size == 0, 0)) return;
   DeviceState& device = first->device();
@@ -223,19 +227,20 @@ void launch_simple(MapVariant& variant, const Tensor* const* inputs, int n_input
   run(variant.map_plans().on(device), stream, l);
 }
 
-void apply_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars,
-                  Tensor* outputs) {
+void apply_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs,
+                  const uint64_t* scalars, Tensor* outputs) {
   const TensorImpl* first = inputs[0]->impl();
   DeviceState& device = first->device();
   const DimsView shape = first->shape_view();
   const int n_outputs = variant.n_outputs();
-  for (int j = 0; j < n_outputs; ++j) outputs[j] = new_tensor(device, variant.output_dtype(j), shape);
+  for (int j = 0; j < n_outputs; ++j)
+    outputs[j] = new_tensor(device, variant.output_dtype(j), shape);
   launch_simple(variant, inputs, n_inputs, scalars, outputs, 0);
   RecordGuard(variant, inputs, n_inputs, scalars, shape, nullptr).attach(outputs);
 }
 
-void apply_variant(MapVariant& variant, const Tensor* const* inputs, const uint64_t* scalars, DimsView target,
-                   Tensor* outputs) {
+void apply_variant(MapVariant& variant, const Tensor* const* inputs, const uint64_t* scalars,
+                   DimsView target, Tensor* outputs) {
   const int n = variant.n_inputs();
   bool simple = n > 0, one_layout = n > 0;
   for (int i = 0; i < n; ++i) {
@@ -244,52 +249,59 @@ void apply_variant(MapVariant& variant, const Tensor* const* inputs, const uint6
     simple = simple && t->contiguous && fits;
     one_layout = one_layout && fits && equal_shapes(t->strides_view(), inputs[0]->strides());
   }
-  if (simple && (!variant.indexed() || variant.index_axes() == ~0ull)) return apply_simple(variant, inputs, n, scalars, outputs);
+  if (simple && (!variant.indexed() || variant.index_axes() == ~0ull))
+    return apply_simple(variant, inputs, n, scalars, outputs);
 
   DeviceState& device = inputs[0]->impl()->device();
   one_layout = one_layout && is_dense(target, inputs[0]->strides());
   StackList<LaunchOperand> args(static_cast<size_t>(n + variant.n_outputs()));
   for (int i = 0; i < n; ++i) {
-    args[i] = {inputs[i]->impl(), broadcast_strides(variant.info().name, inputs[i]->shape(), inputs[i]->strides(), target)};
+    args[i] = {inputs[i]->impl(), broadcast_strides(variant.info().name, inputs[i]->shape(),
+                                                    inputs[i]->strides(), target)};
   }
   for (int j = 0; j < variant.n_outputs(); ++j) {
-    outputs[j] = one_layout ? new_tensor_strided(device, variant.output_dtype(j), target, inputs[0]->strides())
+    outputs[j] = one_layout ? new_tensor_strided(device, variant.output_dtype(j), target,
+                                                 inputs[0]->strides())
                             : new_tensor(device, variant.output_dtype(j), target);
     args[n + j] = {outputs[j].impl(), Dims(outputs[j].strides())};
   }
-  launch(variant.map_plans().on(device), {.sizes = target, .indexed = variant.indexed(), .index_axes = variant.index_axes()},
-         args,
+  launch(variant.map_plans().on(device),
+         {.sizes = target, .indexed = variant.indexed(), .index_axes = variant.index_axes()}, args,
          std::span<const uint64_t>(scalars, variant.program().scalars.size()));
   RecordGuard(variant, inputs, n, scalars, target, nullptr).attach(outputs);
 }
 
-void apply_variant_sum(MapVariant& variant, const Tensor* const* inputs, const uint64_t* scalars, DimsView target,
-                       DimsView out_shape, Tensor* outputs) {
+void apply_variant_sum(MapVariant& variant, const Tensor* const* inputs, const uint64_t* scalars,
+                       DimsView target, DimsView out_shape, Tensor* outputs) {
   const int n = variant.n_inputs();
   DeviceState& device = inputs[0]->impl()->device();
   StackList<LaunchOperand> args(static_cast<size_t>(n + variant.n_outputs()));
   for (int i = 0; i < n; ++i) {
-    args[i] = {inputs[i]->impl(), broadcast_strides(variant.info().name, inputs[i]->shape(), inputs[i]->strides(), target)};
+    args[i] = {inputs[i]->impl(), broadcast_strides(variant.info().name, inputs[i]->shape(),
+                                                    inputs[i]->strides(), target)};
   }
   for (int j = 0; j < variant.n_outputs(); ++j) {
     outputs[j] = new_tensor(device, variant.output_dtype(j), out_shape);
-    args[n + j] = {outputs[j].impl(), broadcast_strides(variant.info().name, out_shape, outputs[j].strides(), target)};
+    args[n + j] = {outputs[j].impl(),
+                   broadcast_strides(variant.info().name, out_shape, outputs[j].strides(), target)};
   }
   if (element_count("sum", target) == 0) {
     for (int j = 0; j < variant.n_outputs(); ++j) raw_fill(outputs[j], 0);
   } else {
     launch(variant.sum_plans().on(device),
-           {.sizes = target, .reduce_axes = repeated_axes(out_shape, target), .indexed = variant.indexed(), .index_axes = variant.index_axes()},
-           args,
-           std::span<const uint64_t>(scalars, variant.program().scalars.size()));
+           {.sizes = target,
+            .reduce_axes = repeated_axes(out_shape, target),
+            .indexed = variant.indexed(),
+            .index_axes = variant.index_axes()},
+           args, std::span<const uint64_t>(scalars, variant.program().scalars.size()));
   }
   RecordGuard(variant, inputs, n, scalars, target, &out_shape).attach(outputs);
 }
 
 namespace {
 
-// The gradients of one record: one pass over memory where all wanted inputs have the common shape, one per distinct set
-// of repeated axes where they were broadcast.
+// The gradients of one record: one pass over memory where all wanted inputs have the common shape,
+// one per distinct set of repeated axes where they were broadcast.
 void map_vjp(const VjpCall& call) {
   auto& record = call.node.payload_as<MapRecord>();
   MapVariant& variant = *record.variant;
@@ -309,9 +321,11 @@ void map_vjp(const VjpCall& call) {
   for (size_t k = 0; k < whole.differentiable.size(); ++k) {
     const uint32_t j = whole.differentiable[k];
     gradients[k] = call.gradients[j];
-    if (!gradients[k].defined()) gradients[k] = zeros(any->shape(), variant.output_dtype(static_cast<int>(j)), any->device());
+    if (!gradients[k].defined())
+      gradients[k] = zeros(any->shape(), variant.output_dtype(static_cast<int>(j)), any->device());
     if (!record.summed) continue;
-    if (!equal_shapes(gradients[k].shape(), record.shapes[1])) gradients[k] = reshape(gradients[k], record.shapes[1]);
+    if (!equal_shapes(gradients[k].shape(), record.shapes[1]))
+      gradients[k] = reshape(gradients[k], record.shapes[1]);
   }
 
   uint64_t left = record.mask;
@@ -327,7 +341,8 @@ void map_vjp(const VjpCall& call) {
         axes = own;
       }
       // Sums go into one shape per launch; equal axes with leading ones cut off differ in it.
-      const bool alike = own == axes && (axes == 0 || equal_shapes(record.shapes[i + 2], record.shapes[leader + 2]));
+      const bool alike = own == axes && (axes == 0 || equal_shapes(record.shapes[i + 2],
+                                                                   record.shapes[leader + 2]));
       if (alike) group |= uint64_t{1} << i;
     }
     left &= ~group;
@@ -345,7 +360,8 @@ void map_vjp(const VjpCall& call) {
       }
       for (size_t k = 0; k < g.differentiable.size(); ++k) inputs[n++] = &gradients[k];
       if (axes) {
-        apply_variant_sum(*g.variant, inputs, record.scalars(), target, record.shapes[leader + 2], results.data());
+        apply_variant_sum(*g.variant, inputs, record.scalars(), target, record.shapes[leader + 2],
+                          results.data());
       } else {
         apply_variant(*g.variant, inputs, record.scalars(), target, results.data());
       }
@@ -357,7 +373,8 @@ void map_vjp(const VjpCall& call) {
         out = results[source - MapGradient::kComputed];
       } else if (source == MapGradient::kZero) {
         const uint32_t input = g.needed[k];
-        out = zeros(record.shapes ? record.shapes[input + 2] : target, variant.program().inputs[input], any->device());
+        out = zeros(record.shapes ? record.shapes[input + 2] : target,
+                    variant.program().inputs[input], any->device());
       } else {
         out = gradients[source];
         if (record.shapes) {

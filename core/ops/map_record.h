@@ -11,8 +11,8 @@
 
 namespace tenon {
 
-// `count` values on the stack, of at most kMost: only what is used is constructed, which for small calls is the most
-// of it.
+// `count` values on the stack, of at most kMost: only what is used is constructed, which for small
+// calls is the most of it.
 template <class T, size_t kMost = 2 * kMaxOperands>
 class StackList {
  public:
@@ -35,19 +35,20 @@ class StackList {
   alignas(T) std::byte bytes_[kMost * sizeof(T)];
 };
 
-// All inputs and outputs contiguous and of one shape: the launch as one run of elements. No record, no version.
-void launch_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars,
-                   const Tensor* outputs, uint32_t flags);
+// All inputs and outputs contiguous and of one shape: the launch as one run of elements. No record,
+// no version.
+void launch_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs,
+                   const uint64_t* scalars, const Tensor* outputs, uint32_t flags);
 // All inputs contiguous and of one shape, which is the outputs'. The path of small calls.
-void apply_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars,
-                  Tensor* outputs);
+void apply_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs,
+                  const uint64_t* scalars, Tensor* outputs);
 
-// Makes a record for a call if one is wanted, and releases it unless it is handed on. `out_shape`: for a sum, the shape
-// of the outputs.
+// Makes a record for a call if one is wanted, and releases it unless it is handed on. `out_shape`:
+// for a sum, the shape of the outputs.
 class RecordGuard {
  public:
-  RecordGuard(MapVariant& variant, const Tensor* const* inputs, int n_inputs, const uint64_t* scalars, DimsView target,
-              const DimsView* out_shape);
+  RecordGuard(MapVariant& variant, const Tensor* const* inputs, int n_inputs,
+              const uint64_t* scalars, DimsView target, const DimsView* out_shape);
   ~RecordGuard() {
     if (node_) release(node_);
   }

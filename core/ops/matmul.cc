@@ -32,7 +32,8 @@ void pack(TenonTensor* out, const Tensor& t, DimsView batch) {
   }
 }
 
-// c = a @ b (+ bias over the rows), a and b of at least two axes and one dtype on one device; no record.
+// c = a @ b (+ bias over the rows), a and b of at least two axes and one dtype on one device; no
+// record.
 Tensor raw_matmul(const Tensor& a, const Tensor& b, const Tensor* bias = nullptr) {
   const DimsView sa = a.shape(), sb = b.shape();
   const Dims batch = broadcast_shapes("matmul", sa.first(sa.size() - 2), sb.first(sb.size() - 2));
@@ -58,8 +59,11 @@ Tensor raw_matmul(const Tensor& a, const Tensor& b, const Tensor* bias = nullptr
       full_a.push_back(sa[sa.size() - k]);
       full_b.push_back(sb[sb.size() - k]);
     }
-    const int64_t flat_a[] = {-1, sa[sa.size() - 2], sa.back()}, flat_b[] = {-1, sb[sb.size() - 2], sb.back()};
-    return reshape(raw_matmul(reshape(broadcast_to(a, full_a), flat_a), reshape(broadcast_to(b, full_b), flat_b), bias), shape);
+    const int64_t flat_a[] = {-1, sa[sa.size() - 2], sa.back()},
+                  flat_b[] = {-1, sb[sb.size() - 2], sb.back()};
+    return reshape(raw_matmul(reshape(broadcast_to(a, full_a), flat_a),
+                              reshape(broadcast_to(b, full_b), flat_b), bias),
+                   shape);
   }
   StreamState& stream = current_stream(device);
   TenonMatmulArgs args;
@@ -128,10 +132,11 @@ void linear_vjp(const VjpCall& call) {
 constexpr OpInfo kLinear{"linear", &linear_vjp, nullptr};
 
 [[gnu::cold]] void check_operands(const char* name, const Tensor& a, const Tensor& b) {
-  if (!a.defined() || !b.defined()) fail(ErrorCode::kInvalidArgument, name, "an argument is an undefined tensor");
+  if (!a.defined() || !b.defined())
+    fail(ErrorCode::kInvalidArgument, name, "an argument is an undefined tensor");
   if (&a.impl()->device() != &b.impl()->device()) {
-    fail(ErrorCode::kDevice, name, "Expected all tensors to be on the same device, but found ", describe(a), " and ", describe(b),
-         ". Move one with to()");
+    fail(ErrorCode::kDevice, name, "Expected all tensors to be on the same device, but found ",
+         describe(a), " and ", describe(b), ". Move one with to()");
   }
 }
 
@@ -140,18 +145,21 @@ constexpr OpInfo kLinear{"linear", &linear_vjp, nullptr};
 Tensor matmul(const Tensor& a, const Tensor& b) {
   check_operands("matmul", a, b);
   if (a.ndim() == 0 || b.ndim() == 0) {
-    fail(ErrorCode::kShape, "matmul", "both arguments need at least 1 dimension, not ", describe(a), " and ", describe(b), "; use multiply()");
+    fail(ErrorCode::kShape, "matmul", "both arguments need at least 1 dimension, not ", describe(a),
+         " and ", describe(b), "; use multiply()");
   }
   const int64_t inner_a = a.shape().back();
   const int64_t inner_b = b.shape()[b.ndim() == 1 ? 0 : static_cast<size_t>(b.ndim() - 2)];
   if (inner_a != inner_b) {
-    fail(ErrorCode::kShape, "matmul", "mat1 and mat2 shapes cannot be multiplied (", shape_text(a.shape()), " and ", shape_text(b.shape()),
-         "): the last axis of the first is ", inner_a, ", the ", b.ndim() == 1 ? "only" : "second-last", " axis of the second is ",
+    fail(ErrorCode::kShape, "matmul", "mat1 and mat2 shapes cannot be multiplied (",
+         shape_text(a.shape()), " and ", shape_text(b.shape()), "): the last axis of the first is ",
+         inner_a, ", the ", b.ndim() == 1 ? "only" : "second-last", " axis of the second is ",
          inner_b, "; transpose() one of them?");
   }
   const DType d = promote(a.dtype(), b.dtype());
   if (d == DType::none || d == DType::bool_) {
-    fail(ErrorCode::kDType, "matmul", "is not defined for ", describe(a), " and ", describe(b), "; convert with astype()");
+    fail(ErrorCode::kDType, "matmul", "is not defined for ", describe(a), " and ", describe(b),
+         "; convert with astype()");
   }
   if (a.dtype() != d) return matmul(a.to(d), b);
   if (b.dtype() != d) return matmul(a, b.to(d));
@@ -185,12 +193,15 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (bias.defined()) check_operands("linear", x, bias);
   if (weight.ndim() != 2 || x.ndim() < 1 || x.shape().back() != weight.shape()[1] ||
       (bias.defined() && (bias.ndim() != 1 || bias.shape()[0] != weight.shape()[0]))) {
-    fail(ErrorCode::kShape, "linear", "mat1 and mat2 shapes cannot be multiplied: x is ", describe(x), ", weight ", describe(weight), ", bias ",
-         describe(bias), "; they need to be [..., in], [out, in] and [out]");
+    fail(ErrorCode::kShape, "linear", "mat1 and mat2 shapes cannot be multiplied: x is ",
+         describe(x), ", weight ", describe(weight), ", bias ", describe(bias),
+         "; they need to be [..., in], [out, in] and [out]");
   }
   DType d = promote(x.dtype(), weight.dtype());
   if (bias.defined()) d = promote(d, bias.dtype());
-  if (!is_floating(d)) fail(ErrorCode::kDType, "linear", "needs floating dtypes, not ", describe(x), " and ", describe(weight), "; use astype()");
+  if (!is_floating(d))
+    fail(ErrorCode::kDType, "linear", "needs floating dtypes, not ", describe(x), " and ",
+         describe(weight), "; use astype()");
   if (x.dtype() != d || weight.dtype() != d || (bias.defined() && bias.dtype() != d)) {
     return linear(x.to(d), weight.to(d), bias.defined() ? bias.to(d) : bias);
   }

@@ -6,13 +6,15 @@
 
 namespace tenon {
 
-// a @ b: [..., m, k] @ [..., k, n] -> [..., m, n]. Batch axes broadcast; a 1-d argument is a row (a) or a column (b)
-// whose axis disappears from the result. dtypes promote; any strides (transposed and reversed views are not copied
-// where the device can read them). Differentiable to any order.
+// a @ b: [..., m, k] @ [..., k, n] -> [..., m, n]. Batch axes broadcast; a 1-d argument is a row
+// (a) or a column (b) whose axis disappears from the result. dtypes promote; any strides
+// (transposed and reversed views are not copied where the device can read them). Differentiable to
+// any order.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
-// x @ weight^T + bias, the layer: x [..., in], weight [out, in], bias [out] or undefined -> [..., out]. One pass with
-// the bias; the weight's gradient comes in the weight's layout. Differentiable to any order.
+// x @ weight^T + bias, the layer: x [..., in], weight [out, in], bias [out] or undefined -> [...,
+// out]. One pass with the bias; the weight's gradient comes in the weight's layout. Differentiable
+// to any order.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = Tensor());
 
 }  // namespace tenon

@@ -16,9 +16,12 @@ namespace {
 DType sum_dtype(DType d) {
   switch (dtype_info(d).kind) {
     case DTypeKind::Bool:
-    case DTypeKind::Int: return DType::int64;
-    case DTypeKind::UInt: return DType::uint64;
-    default: return d;
+    case DTypeKind::Int:
+      return DType::int64;
+    case DTypeKind::UInt:
+      return DType::uint64;
+    default:
+      return d;
   }
 }
 DType floating_dtype(DType d) { return is_floating(d) ? d : kDefaultFloat; }
@@ -75,7 +78,8 @@ PlanSlots& kernel_for(int which, DType input) {
   if (r.finish == Reduction::Finish::kVariance) {
     const map::Value count = e.input(acc), mean = e.input(acc), squares = e.input(acc);
     // The correction is a slot; a count below it gives NaN or infinity as 0/0 and x/0 do.
-    k.epilogue = e.finish({cast(squares / max(count - e.scalar(acc), 0.0), result), cast(mean, result)});
+    k.epilogue =
+        e.finish({cast(squares / max(count - e.scalar(acc), 0.0), result), cast(mean, result)});
     k.program.scalars = {acc};
   } else if (r.finish == Reduction::Finish::kDivideByCount) {
     k.epilogue = e.finish({cast(e.input(acc) / e.scalar(acc), result)});
@@ -101,7 +105,8 @@ struct Shapes {
 Shapes shapes_of(const char* name, const Tensor& x, DimsView axes, bool keepdims) {
   if (!x.defined()) fail(ErrorCode::kInvalidArgument, name, "the tensor is undefined");
   if (is_complex(x.dtype())) {
-    fail(ErrorCode::kDType, name, "is not defined for ", describe(x), ": complex tensors can be stored, copied and multiplied as matrices only");
+    fail(ErrorCode::kDType, name, "is not defined for ", describe(x),
+         ": complex tensors can be stored, copied and multiplied as matrices only");
   }
   Shapes s;
   for (int64_t a : normalize_axes(name, axes, x.ndim(), true)) s.mask |= uint64_t{1} << a;
@@ -134,7 +139,8 @@ void run_reduction(int which, const Tensor& x, const Shapes& s, Tensor* outputs,
   if (outputs[0].size() == 0) return;
   if (s.count == 0) {
     if (r.empty != r.empty) {
-      fail(ErrorCode::kShape, r.name, "of an empty axis is undefined: ", describe(x), " is reduced to ", shape_text(s.out));
+      fail(ErrorCode::kShape, r.name, "of an empty axis is undefined: ", describe(x),
+           " is reduced to ", shape_text(s.out));
     }
     const bool nan = r.finish != Reduction::Finish::kNone;
     for (int j = 0; j < n_outputs; ++j) raw_fill(outputs[j], nan ? kRefuses : r.empty);
@@ -149,7 +155,8 @@ void run_reduction(int which, const Tensor& x, const Shapes& s, Tensor* outputs,
          std::span<LaunchOperand>(args, static_cast<size_t>(1 + n_outputs)), scalars);
 }
 
-// ---- backward ----------------------------------------------------------------------------------------------------
+// ---- backward
+// ----------------------------------------------------------------------------------------------------
 
 struct ReduceRecord {
   Dims kept, input;
@@ -201,12 +208,13 @@ void extreme_vjp(const VjpCall& call) {
   }
   call.results[0] = where(hit, divide(kept_shape(call.gradients[0], r), count), 0);
 }
-// The product of the other elements along the last axis, by pairs of pairs: nothing is divided, so that zeros need no
-// care and it can be differentiated again.
+// The product of the other elements along the last axis, by pairs of pairs: nothing is divided, so
+// that zeros need no care and it can be differentiated again.
 Tensor product_of_others(const Tensor& x) {
   const int64_t n = x.shape().back(), half = n / 2;
   if (n <= 1) return ones_like(x);
-  const Tensor a = slice(x, -1, 0, half), b = slice(x, -1, half, 2 * half), rest = slice(x, -1, 2 * half);
+  const Tensor a = slice(x, -1, 0, half), b = slice(x, -1, half, 2 * half),
+               rest = slice(x, -1, 2 * half);
   const Tensor pairs[] = {multiply(a, b), rest};
   const Tensor others = product_of_others(concat(pairs, -1));
   const Tensor head = slice(others, -1, 0, half);
@@ -232,7 +240,8 @@ void prod_vjp(const VjpCall& call) {
   flat.push_back(count);
   for (int i = 0; i < order.size(); ++i) inverse[static_cast<int>(order[i])] = i;
   const Tensor moved = permute_dims(x, order);
-  const Tensor others = permute_dims(reshape(product_of_others(reshape(moved, flat)), moved.shape()), inverse);
+  const Tensor others =
+      permute_dims(reshape(product_of_others(reshape(moved, flat)), moved.shape()), inverse);
   call.results[0] = multiply(kept_shape(call.gradients[0], r), others);
 }
 constexpr OpInfo kSumOp{"sum", &sum_vjp, &destroy_record};
@@ -242,8 +251,8 @@ constexpr OpInfo kMaxOp{"max", &extreme_vjp, &destroy_record};
 constexpr OpInfo kMinOp{"min", &extreme_vjp, &destroy_record};
 constexpr OpInfo kProdOp{"prod", &prod_vjp, &destroy_record};
 
-void record(const OpInfo& op, const Tensor& x, const Tensor& y, Dims kept, uint64_t mask, bool saves_x, bool saves_y,
-            double number = 0) {
+void record(const OpInfo& op, const Tensor& x, const Tensor& y, Dims kept, uint64_t mask,
+            bool saves_x, bool saves_y, double number = 0) {
   if (!wants_grad(x) || !is_floating(x.dtype())) return;
   Node* node = new_node(op, 1, saves_x + saves_y, sizeof(ReduceRecord));
   new (node->payload) ReduceRecord{std::move(kept), Dims(x.shape()), mask, number};
@@ -256,7 +265,8 @@ void record(const OpInfo& op, const Tensor& x, const Tensor& y, Dims kept, uint6
   release(node);
 }
 
-Tensor reduce(int which, const OpInfo* op, const Tensor& x, DimsView axes, bool keepdims, bool saves_x, bool saves_y) {
+Tensor reduce(int which, const OpInfo* op, const Tensor& x, DimsView axes, bool keepdims,
+              bool saves_x, bool saves_y) {
   const Shapes s = shapes_of(kTable[which].name, x, axes, keepdims);
   Tensor y;
   run_reduction(which, x, s, &y);
@@ -266,12 +276,24 @@ Tensor reduce(int which, const OpInfo* op, const Tensor& x, DimsView axes, bool 
 
 }  // namespace
 
-Tensor sum(const Tensor& x, DimsView axes, bool keepdims) { return reduce(kSum, &kSumOp, x, axes, keepdims, false, false); }
-Tensor prod(const Tensor& x, DimsView axes, bool keepdims) { return reduce(kProd, &kProdOp, x, axes, keepdims, true, false); }
-Tensor max(const Tensor& x, DimsView axes, bool keepdims) { return reduce(kMax, &kMaxOp, x, axes, keepdims, true, true); }
-Tensor min(const Tensor& x, DimsView axes, bool keepdims) { return reduce(kMin, &kMinOp, x, axes, keepdims, true, true); }
-Tensor any(const Tensor& x, DimsView axes, bool keepdims) { return reduce(kAny, nullptr, x, axes, keepdims, false, false); }
-Tensor all(const Tensor& x, DimsView axes, bool keepdims) { return reduce(kAll, nullptr, x, axes, keepdims, false, false); }
+Tensor sum(const Tensor& x, DimsView axes, bool keepdims) {
+  return reduce(kSum, &kSumOp, x, axes, keepdims, false, false);
+}
+Tensor prod(const Tensor& x, DimsView axes, bool keepdims) {
+  return reduce(kProd, &kProdOp, x, axes, keepdims, true, false);
+}
+Tensor max(const Tensor& x, DimsView axes, bool keepdims) {
+  return reduce(kMax, &kMaxOp, x, axes, keepdims, true, true);
+}
+Tensor min(const Tensor& x, DimsView axes, bool keepdims) {
+  return reduce(kMin, &kMinOp, x, axes, keepdims, true, true);
+}
+Tensor any(const Tensor& x, DimsView axes, bool keepdims) {
+  return reduce(kAny, nullptr, x, axes, keepdims, false, false);
+}
+Tensor all(const Tensor& x, DimsView axes, bool keepdims) {
+  return reduce(kAll, nullptr, x, axes, keepdims, false, false);
+}
 
 Tensor mean(const Tensor& x, DimsView axes, bool keepdims) {
   const Shapes s = shapes_of("mean", x, axes, keepdims);
@@ -289,7 +311,8 @@ Tensor var(const Tensor& x, DimsView axes, double correction, bool keepdims) {
   const uint64_t slots[] = {Scalar(correction).bits_as(compute_dtype(result))};
   Tensor y[2];
   run_reduction(kVar, x, s, y, 2, slots);
-  record(kVarOp, x, y[0], s.kept, s.mask, true, false, 2.0 / (static_cast<double>(s.count) - correction));
+  record(kVarOp, x, y[0], s.kept, s.mask, true, false,
+         2.0 / (static_cast<double>(s.count) - correction));
   return y[0];
 }
 
@@ -301,17 +324,23 @@ namespace {
 Tensor arg_reduce(int which, const Tensor& x, int64_t axis, bool keepdims) {
   if (axis == kUnset) return reduce(which, nullptr, x, {}, keepdims, false, false);
   const int64_t axes[] = {axis};
-  if (!x.defined()) fail(ErrorCode::kInvalidArgument, kTable[which].name, "the tensor is undefined");
+  if (!x.defined())
+    fail(ErrorCode::kInvalidArgument, kTable[which].name, "the tensor is undefined");
   return reduce(which, nullptr, x, axes, keepdims, false, false);
 }
 }  // namespace
 
-Tensor argmax(const Tensor& x, int64_t axis, bool keepdims) { return arg_reduce(kArgmax, x, axis, keepdims); }
-Tensor argmin(const Tensor& x, int64_t axis, bool keepdims) { return arg_reduce(kArgmin, x, axis, keepdims); }
+Tensor argmax(const Tensor& x, int64_t axis, bool keepdims) {
+  return arg_reduce(kArgmax, x, axis, keepdims);
+}
+Tensor argmin(const Tensor& x, int64_t axis, bool keepdims) {
+  return arg_reduce(kArgmin, x, axis, keepdims);
+}
 
 Tensor sum_to(const Tensor& x, DimsView shape) {
   if (std::equal(shape.begin(), shape.end(), x.shape().begin(), x.shape().end())) return x;
-  broadcast_strides("sum_to", shape, contiguous_strides(shape), x.shape());  // refuses what does not broadcast
+  broadcast_strides("sum_to", shape, contiguous_strides(shape),
+                    x.shape());  // refuses what does not broadcast
   Shapes s;
   const size_t lead = x.shape().size() - shape.size();
   s.kept = Dims(x.ndim(), 1);
@@ -331,6 +360,8 @@ Tensor sum_to(const Tensor& x, DimsView shape) {
 }
 
 Tensor Tensor::sum(DimsView axes, bool keepdims) const { return tenon::sum(*this, axes, keepdims); }
-Tensor Tensor::mean(DimsView axes, bool keepdims) const { return tenon::mean(*this, axes, keepdims); }
+Tensor Tensor::mean(DimsView axes, bool keepdims) const {
+  return tenon::mean(*this, axes, keepdims);
+}
 
 }  // namespace tenon

@@ -1,7 +1,8 @@
-// The rows of elementwise.def as templates: rows::sigmoid(x) with map::Value records, with double computes.
+// The rows of elementwise.def as templates: rows::sigmoid(x) with map::Value records, with double
+// computes.
 //
-// Included by elementwise.cc and by tests. For double the primitives below stand in for the opcodes, so that a row read
-// with double can judge a backend.
+// Included by elementwise.cc and by tests. For double the primitives below stand in for the
+// opcodes, so that a row read with double can judge a backend.
 #ifndef TENON_OPS_ROWS_H_
 #define TENON_OPS_ROWS_H_
 
@@ -24,15 +25,21 @@ inline constexpr Derived derived{};
 // --- the opcodes for double ---
 #define TENON_ROW_PRIMITIVE(name) \
   inline double name(double x) { return std::name(x); }
-TENON_ROW_PRIMITIVE(abs) TENON_ROW_PRIMITIVE(floor) TENON_ROW_PRIMITIVE(ceil) TENON_ROW_PRIMITIVE(trunc)
-TENON_ROW_PRIMITIVE(rint) TENON_ROW_PRIMITIVE(sqrt) TENON_ROW_PRIMITIVE(exp) TENON_ROW_PRIMITIVE(log)
-TENON_ROW_PRIMITIVE(sin) TENON_ROW_PRIMITIVE(cos) TENON_ROW_PRIMITIVE(tanh) TENON_ROW_PRIMITIVE(erf)
-TENON_ROW_PRIMITIVE(exp2) TENON_ROW_PRIMITIVE(expm1) TENON_ROW_PRIMITIVE(log2) TENON_ROW_PRIMITIVE(log10)
-TENON_ROW_PRIMITIVE(log1p) TENON_ROW_PRIMITIVE(tan) TENON_ROW_PRIMITIVE(asin) TENON_ROW_PRIMITIVE(acos)
-TENON_ROW_PRIMITIVE(atan) TENON_ROW_PRIMITIVE(sinh) TENON_ROW_PRIMITIVE(cosh) TENON_ROW_PRIMITIVE(asinh)
-TENON_ROW_PRIMITIVE(acosh) TENON_ROW_PRIMITIVE(atanh) TENON_ROW_PRIMITIVE(erfc)
+TENON_ROW_PRIMITIVE(abs)
+TENON_ROW_PRIMITIVE(floor) TENON_ROW_PRIMITIVE(ceil) TENON_ROW_PRIMITIVE(trunc)
+    TENON_ROW_PRIMITIVE(rint) TENON_ROW_PRIMITIVE(sqrt) TENON_ROW_PRIMITIVE(exp)
+        TENON_ROW_PRIMITIVE(log) TENON_ROW_PRIMITIVE(sin) TENON_ROW_PRIMITIVE(cos)
+            TENON_ROW_PRIMITIVE(tanh) TENON_ROW_PRIMITIVE(erf) TENON_ROW_PRIMITIVE(exp2)
+                TENON_ROW_PRIMITIVE(expm1) TENON_ROW_PRIMITIVE(log2) TENON_ROW_PRIMITIVE(log10)
+                    TENON_ROW_PRIMITIVE(log1p) TENON_ROW_PRIMITIVE(tan) TENON_ROW_PRIMITIVE(asin)
+                        TENON_ROW_PRIMITIVE(acos) TENON_ROW_PRIMITIVE(atan)
+                            TENON_ROW_PRIMITIVE(sinh) TENON_ROW_PRIMITIVE(cosh)
+                                TENON_ROW_PRIMITIVE(asinh) TENON_ROW_PRIMITIVE(acosh)
+                                    TENON_ROW_PRIMITIVE(atanh) TENON_ROW_PRIMITIVE(erfc)
 #undef TENON_ROW_PRIMITIVE
-inline double rsqrt(double x) { return 1 / std::sqrt(x); }
+                                        inline double rsqrt(double x) {
+  return 1 / std::sqrt(x);
+}
 inline double recip(double x) { return 1 / x; }
 inline double sign(double x) { return std::isnan(x) ? x : static_cast<double>((x > 0) - (x < 0)); }
 inline double max(double x, double y) { return std::isnan(x) || x > y ? x : y; }
@@ -46,7 +53,8 @@ inline bool eq(double x, double y) { return x == y; }
 inline bool ne(double x, double y) { return x != y; }
 // Newton's steps on erf from a logarithmic first guess (Winitzki 2008).
 inline double erfinv(double y) {
-  if (std::abs(y) >= 1) return y == 1 ? infinity : y == -1 ? -infinity : std::numeric_limits<double>::quiet_NaN();
+  if (std::abs(y) >= 1)
+    return y == 1 ? infinity : y == -1 ? -infinity : std::numeric_limits<double>::quiet_NaN();
   const double l = std::log1p(-y * y), a = 4.3307467508 + l / 2;
   double x = std::copysign(std::sqrt(std::sqrt(a * a - l / 0.147) - a), y);
   for (int i = 0; i < 4; ++i) x -= (std::erf(x) - y) / (1.1283791670955126 * std::exp(-x * x));
@@ -55,7 +63,8 @@ inline double erfinv(double y) {
 
 // --- formulas too long for a row ---
 
-// Floats: by the remainder, so that floor_divide(x, y) * y + remainder(x, y) is x as nearly as can be (Python's rule).
+// Floats: by the remainder, so that floor_divide(x, y) * y + remainder(x, y) is x as nearly as can
+// be (Python's rule).
 template <class T>
 T floor_quotient(T x, T y) {
   const T r = rem(x, y);
@@ -112,35 +121,54 @@ auto apply_row(T x, T y, T z) {
   return Row::value(x, y, z);
 }
 
-#define TENON_UNARY(name, dtype_class, expression, slope_expression, low, high, doc)                               \
-  struct name##_row {                                                                                             \
-    template <class T>                                                                                            \
-    static auto value(T x) { return expression; }                                                                 \
-    template <class T>                                                                                            \
-    static auto slope([[maybe_unused]] T x, [[maybe_unused]] T y) { return slope_expression; }                     \
+#define TENON_UNARY(name, dtype_class, expression, slope_expression, low, high, doc)    \
+  struct name##_row {                                                                   \
+    template <class T>                                                                  \
+    static auto value(T x) {                                                            \
+      return expression;                                                                \
+    }                                                                                   \
+    template <class T>                                                                  \
+    static auto slope([[maybe_unused]] T x, [[maybe_unused]] T y) {                     \
+      return slope_expression;                                                          \
+    }                                                                                   \
     static constexpr bool kHasSlope = std::string_view(#slope_expression) != "derived"; \
-  };                                                                                                              \
-  template <class T>                                                                                              \
-  auto name(T x) { return apply_row<name##_row>(x); }
-#define TENON_BINARY(name, dtype_class, expression, slope_x_expression, slope_y_expression, low, high, doc)        \
-  struct name##_row {                                                                                             \
-    template <class T>                                                                                            \
-    static auto value(T x, T y) { return expression; }                                                            \
-    template <class T>                                                                                            \
-    static auto slope_x([[maybe_unused]] T x, [[maybe_unused]] T y, [[maybe_unused]] T z) { return slope_x_expression; } \
-    template <class T>                                                                                            \
-    static auto slope_y([[maybe_unused]] T x, [[maybe_unused]] T y, [[maybe_unused]] T z) { return slope_y_expression; } \
-    static constexpr bool kHasSlope = std::string_view(#slope_x_expression) != "derived"; \
-  };                                                                                                              \
-  template <class T>                                                                                              \
-  auto name(T x, T y) { return apply_row<name##_row>(x, y); }
-#define TENON_TERNARY(name, dtype_class, expression, low, high, doc)                                               \
-  struct name##_row {                                                                                             \
-    template <class T>                                                                                            \
-    static auto value(T x, T y, T z) { return expression; }                                                       \
-  };                                                                                                              \
-  template <class T>                                                                                              \
-  auto name(T x, T y, T z) { return apply_row<name##_row>(x, y, z); }
+  };                                                                                    \
+  template <class T>                                                                    \
+  auto name(T x) {                                                                      \
+    return apply_row<name##_row>(x);                                                    \
+  }
+#define TENON_BINARY(name, dtype_class, expression, slope_x_expression, slope_y_expression, low, \
+                     high, doc)                                                                  \
+  struct name##_row {                                                                            \
+    template <class T>                                                                           \
+    static auto value(T x, T y) {                                                                \
+      return expression;                                                                         \
+    }                                                                                            \
+    template <class T>                                                                           \
+    static auto slope_x([[maybe_unused]] T x, [[maybe_unused]] T y, [[maybe_unused]] T z) {      \
+      return slope_x_expression;                                                                 \
+    }                                                                                            \
+    template <class T>                                                                           \
+    static auto slope_y([[maybe_unused]] T x, [[maybe_unused]] T y, [[maybe_unused]] T z) {      \
+      return slope_y_expression;                                                                 \
+    }                                                                                            \
+    static constexpr bool kHasSlope = std::string_view(#slope_x_expression) != "derived";        \
+  };                                                                                             \
+  template <class T>                                                                             \
+  auto name(T x, T y) {                                                                          \
+    return apply_row<name##_row>(x, y);                                                          \
+  }
+#define TENON_TERNARY(name, dtype_class, expression, low, high, doc) \
+  struct name##_row {                                                \
+    template <class T>                                               \
+    static auto value(T x, T y, T z) {                               \
+      return expression;                                             \
+    }                                                                \
+  };                                                                 \
+  template <class T>                                                 \
+  auto name(T x, T y, T z) {                                         \
+    return apply_row<name##_row>(x, y, z);                           \
+  }
 #include TENON_ELEMENTWISE_DEF
 #undef TENON_UNARY
 #undef TENON_BINARY

@@ -12,8 +12,9 @@ Tensor softmax(const Tensor& x, int64_t axis = -1);
 Tensor log_softmax(const Tensor& x, int64_t axis = -1);
 // log(sum(exp(x))) over axes, without overflow.
 Tensor logsumexp(const Tensor& x, DimsView axes = {}, bool keepdims = false);
-// Mean over the batch of -log softmax(logits)[target]: logits [n, classes], targets int32 or int64 [n]. A target out of
-// range contributes nothing and raises in debug checks only; validate labels when loading them.
+// Mean over the batch of -log softmax(logits)[target]: logits [n, classes], targets int32 or int64
+// [n]. A target out of range contributes nothing and raises in debug checks only; validate labels
+// when loading them.
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
 
 }  // namespace tenon

@@ -11,24 +11,28 @@ namespace {
 
 void destroy_dims(void* payload) { static_cast<Dims*>(payload)->~Dims(); }
 
-// ---- backward of the views, each the inverse look at the gradient ----------------------------------------------
+// ---- backward of the views, each the inverse look at the gradient
+// ----------------------------------------------
 
 void reshape_vjp(const VjpCall& call) {  // payload: the input's shape
-  if (call.gradients[0].defined()) call.results[0] = reshape(call.gradients[0], call.node.payload_as<Dims>());
+  if (call.gradients[0].defined())
+    call.results[0] = reshape(call.gradients[0], call.node.payload_as<Dims>());
 }
 void permute_vjp(const VjpCall& call) {  // payload: the inverse permutation
-  if (call.gradients[0].defined()) call.results[0] = permute_dims(call.gradients[0], call.node.payload_as<Dims>());
+  if (call.gradients[0].defined())
+    call.results[0] = permute_dims(call.gradients[0], call.node.payload_as<Dims>());
 }
 void broadcast_vjp(const VjpCall& call) {  // payload: the input's shape
-  if (call.gradients[0].defined()) call.results[0] = sum_to(call.gradients[0], call.node.payload_as<Dims>());
+  if (call.gradients[0].defined())
+    call.results[0] = sum_to(call.gradients[0], call.node.payload_as<Dims>());
 }
 constexpr OpInfo kReshape{"reshape", &reshape_vjp, &destroy_dims};
 constexpr OpInfo kPermute{"permute_dims", &permute_vjp, &destroy_dims};
 constexpr OpInfo kBroadcast{"broadcast_to", &broadcast_vjp, &destroy_dims};
 
-// A region of a contiguous tensor of `shape`: where a slice's, or any view's, elements lie in it. A view that runs over
-// several axes of its base is a region only with the axes in the order of the base's memory: `order` names them then, and
-// `shape` is the permuted one; else it is empty.
+// A region of a contiguous tensor of `shape`: where a slice's, or any view's, elements lie in it. A
+// view that runs over several axes of its base is a region only with the axes in the order of the
+// base's memory: `order` names them then, and `shape` is the permuted one; else it is empty.
 struct Region {
   Dims shape, sizes, strides;
   int64_t offset;
@@ -40,10 +44,12 @@ Tensor extract(const Tensor& x, const Region& region);
 Tensor embed(const Tensor& g, const Region& region);
 
 void embed_vjp(const VjpCall& call) {
-  if (call.gradients[0].defined()) call.results[0] = extract(call.gradients[0], call.node.payload_as<Region>());
+  if (call.gradients[0].defined())
+    call.results[0] = extract(call.gradients[0], call.node.payload_as<Region>());
 }
 void extract_vjp(const VjpCall& call) {
-  if (call.gradients[0].defined()) call.results[0] = embed(call.gradients[0], call.node.payload_as<Region>());
+  if (call.gradients[0].defined())
+    call.results[0] = embed(call.gradients[0], call.node.payload_as<Region>());
 }
 constexpr OpInfo kEmbed{"embed", &embed_vjp, &destroy_region};
 constexpr OpInfo kExtract{"slice", &extract_vjp, &destroy_region};
@@ -58,7 +64,9 @@ void record_view(const OpInfo& op, const Tensor& x, const Tensor& y, Payload pay
   release(node);
 }
 
-Tensor in_order(const Tensor& x, const Dims& order) { return order.empty() ? x : permute_dims(x, order); }
+Tensor in_order(const Tensor& x, const Dims& order) {
+  return order.empty() ? x : permute_dims(x, order);
+}
 Tensor out_of_order(const Tensor& x, const Dims& order) {
   Dims inverse(order.size(), 0);
   for (int i = 0; i < order.size(); ++i) inverse[static_cast<int>(order[i])] = i;
@@ -68,8 +76,10 @@ Tensor out_of_order(const Tensor& x, const Dims& order) {
 // The elements of region in x, which is read as contiguous (copied if it is not).
 Tensor extract(const Tensor& x, const Region& region) {
   const Tensor packed = in_order(x, region.order).contiguous();
-  Tensor y = alias(packed, x.dtype(), region.sizes, region.strides, packed.impl()->offset + region.offset);
-  record_view(kExtract, packed, y, Region{region.shape, region.sizes, region.strides, region.offset, {}});
+  Tensor y =
+      alias(packed, x.dtype(), region.sizes, region.strides, packed.impl()->offset + region.offset);
+  record_view(kExtract, packed, y,
+              Region{region.shape, region.sizes, region.strides, region.offset, {}});
   return y;
 }
 
@@ -90,7 +100,8 @@ Tensor embed(const Tensor& g, const Region& region) {
   return out_of_order(y, region.order);
 }
 
-// Where view's elements lie in base, were base packed. False if base's own layout folds: then no packed copy says it.
+// Where view's elements lie in base, were base packed. False if base's own layout folds: then no
+// packed copy says it.
 bool region_in(const TensorImpl& base, const TensorImpl& view, Region* region) {
   if (may_self_overlap(base.shape_view(), base.strides_view())) return false;
   const int rank = base.rank;
@@ -98,15 +109,16 @@ bool region_in(const TensorImpl& base, const TensorImpl& view, Region* region) {
   for (int i = 0; i < rank; ++i) order[i] = i;
   // Packed in the order of memory, every run of the base is a run of the copy.
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return (base.sizes[a] == 1 ? INT64_MAX : std::abs(base.strides[a])) > (base.sizes[b] == 1 ? INT64_MAX : std::abs(base.strides[b]));
+    return (base.sizes[a] == 1 ? INT64_MAX : std::abs(base.strides[a])) >
+           (base.sizes[b] == 1 ? INT64_MAX : std::abs(base.strides[b]));
   });
   region->shape.resize(rank);
   for (int i = 0; i < rank; ++i) region->shape[i] = base.sizes[order[i]];
   const Dims packed = contiguous_strides(region->shape);
   region->sizes = Dims(view.shape_view());
   region->strides.resize(view.rank);
-  // A distance in base's memory is a sum of its steps: peel them off from the largest down. `forward`: the distance is
-  // measured from the lowest address, else between any two elements.
+  // A distance in base's memory is a sum of its steps: peel them off from the largest down.
+  // `forward`: the distance is measured from the lowest address, else between any two elements.
   const auto translate = [&](int64_t distance, bool forward, int64_t* out) {
     *out = 0;
     for (int k = 0; k < rank && (distance != 0 || forward); ++k) {
@@ -137,7 +149,8 @@ bool region_in(const TensorImpl& base, const TensorImpl& view, Region* region) {
 
 [[noreturn]] void fail_region(const Tensor& base) {
   fail(ErrorCode::kAutograd, "in-place write", "the history of a view of ", describe(base),
-       " with overlapping strides cannot be followed after a write to its base; clone() the base first");
+       " with overlapping strides cannot be followed after a write to its base; clone() the base "
+       "first");
 }
 
 Node* as_strided_node(const Tensor& base, const Tensor& view) {
@@ -150,7 +163,8 @@ Node* as_strided_node(const Tensor& base, const Tensor& view) {
   return node;
 }
 
-// base with the region replaced: the old base's gradient is cut out there, the new value's is what lies there.
+// base with the region replaced: the old base's gradient is cut out there, the new value's is what
+// lies there.
 void set_slice_vjp(const VjpCall& call) {
   const Tensor& g = call.gradients[0];
   if (!g.defined()) return;
@@ -205,7 +219,8 @@ Tensor permute_dims(const Tensor& x, DimsView axes) {
   const int rank = x.ndim();
   const Dims order = normalize_axes("permute_dims", axes, rank, false);
   if (order.size() != rank) {
-    fail(ErrorCode::kAxis, "permute_dims", "axes ", shape_text(axes), " do not name each of the ", rank, " dimensions once");
+    fail(ErrorCode::kAxis, "permute_dims", "axes ", shape_text(axes), " do not name each of the ",
+         rank, " dimensions once");
   }
   const TensorImpl* t = x.impl();
   int64_t shape[kMaxRank], strides[kMaxRank], inverse[kMaxRank];
@@ -224,7 +239,8 @@ Tensor permute_dims(const Tensor& x, DimsView axes) {
 Tensor matrix_transpose(const Tensor& x) {
   check_defined("matrix_transpose", x);
   const int rank = x.ndim();
-  if (rank < 2) fail(ErrorCode::kShape, "matrix_transpose", "needs at least 2 dimensions, not ", describe(x));
+  if (rank < 2)
+    fail(ErrorCode::kShape, "matrix_transpose", "needs at least 2 dimensions, not ", describe(x));
   Dims axes(rank, 0);
   for (int i = 0; i < rank; ++i) axes[i] = i;
   std::swap(axes[rank - 1], axes[rank - 2]);
@@ -250,7 +266,8 @@ Tensor squeeze(const Tensor& x, DimsView axes) {
     const bool asked = axes.empty() || std::find(named.begin(), named.end(), i) != named.end();
     const int64_t size = x.shape()[static_cast<size_t>(i)];
     if (asked && !axes.empty() && size != 1) {
-      fail(ErrorCode::kShape, "squeeze", "axis ", i, " of ", describe(x), " has size ", size, ", not 1");
+      fail(ErrorCode::kShape, "squeeze", "axis ", i, " of ", describe(x), " has size ", size,
+           ", not 1");
     }
     if (asked && size == 1) continue;
     shape.push_back(size);
@@ -285,7 +302,8 @@ Tensor sliced(const Tensor& x, const SliceRange* ranges, const bool* drop) {
     shape[rank] = r.count;
     strides[rank++] = r.step * t->strides[i];
   }
-  Tensor y = view_of(x, DimsView(shape, rank), DimsView(strides, rank), t->offset + offset, kViewOps);
+  Tensor y =
+      view_of(x, DimsView(shape, rank), DimsView(strides, rank), t->offset + offset, kViewOps);
   if (!wants_grad(x)) return y;
   Region region{Dims(t->shape_view()), Dims(DimsView(shape, rank)), {}, 0, {}};
   const Dims packed = contiguous_strides(t->shape_view());
@@ -302,7 +320,8 @@ SliceRange whole(int64_t size) { return {0, 1, size}; }
 int64_t checked_index(const char* name, const Tensor& x, int axis, int64_t index) {
   const int64_t size = x.shape()[static_cast<size_t>(axis)];
   if (index < -size || index >= size) {
-    fail(ErrorCode::kAxis, name, "index ", index, " is out of bounds for axis ", axis, " with size ", size, " of ", describe(x));
+    fail(ErrorCode::kAxis, name, "index ", index, " is out of bounds for axis ", axis,
+         " with size ", size, " of ", describe(x));
   }
   return index < 0 ? index + size : index;
 }
@@ -337,7 +356,8 @@ Tensor flip(const Tensor& x, DimsView axes) {
   bool drop[kMaxRank] = {};
   for (int i = 0; i < x.ndim(); ++i) {
     const bool reversed = std::find(named.begin(), named.end(), i) != named.end();
-    ranges[i] = reversed ? resolve_slice("flip", kUnset, kUnset, -1, x.impl()->sizes[i]) : whole(x.impl()->sizes[i]);
+    ranges[i] = reversed ? resolve_slice("flip", kUnset, kUnset, -1, x.impl()->sizes[i])
+                         : whole(x.impl()->sizes[i]);
   }
   return sliced(x, ranges, drop);
 }
@@ -349,9 +369,11 @@ Tensor index(const Tensor& x, std::span<const Index> items) {
     used += i.kind == Index::Kind::kInteger || i.kind == Index::Kind::kSlice;
     ellipses += i.kind == Index::Kind::kEllipsis;
   }
-  if (ellipses > 1) fail(ErrorCode::kInvalidArgument, "index", "an index can only have a single ellipsis");
+  if (ellipses > 1)
+    fail(ErrorCode::kInvalidArgument, "index", "an index can only have a single ellipsis");
   if (used > x.ndim()) {
-    fail(ErrorCode::kAxis, "index", "too many indices for tensor of dimension ", x.ndim(), ": ", used, " were given");
+    fail(ErrorCode::kAxis, "index", "too many indices for tensor of dimension ", x.ndim(), ": ",
+         used, " were given");
   }
   SliceRange ranges[kMaxRank];
   bool drop[kMaxRank] = {};
@@ -364,7 +386,8 @@ Tensor index(const Tensor& x, std::span<const Index> items) {
         drop[axis++] = true;
         break;
       case Index::Kind::kSlice:
-        ranges[axis] = resolve_slice("index", i.slice.start, i.slice.stop, i.slice.step, x.impl()->sizes[axis]);
+        ranges[axis] = resolve_slice("index", i.slice.start, i.slice.stop, i.slice.step,
+                                     x.impl()->sizes[axis]);
         ++axis;
         ++position;
         break;
@@ -372,7 +395,8 @@ Tensor index(const Tensor& x, std::span<const Index> items) {
         new_axes.push_back(position++);
         break;
       case Index::Kind::kEllipsis:
-        for (int left = x.ndim() - used; left > 0; --left, ++axis, ++position) ranges[axis] = whole(x.impl()->sizes[axis]);
+        for (int left = x.ndim() - used; left > 0; --left, ++axis, ++position)
+          ranges[axis] = whole(x.impl()->sizes[axis]);
         break;
     }
   }

@@ -1,6 +1,8 @@
-// Views: other shapes and orders of the same memory. No data moves (reshape alone copies when it must).
+// Views: other shapes and orders of the same memory. No data moves (reshape alone copies when it
+// must).
 //
-// All are differentiable. Errors name the axis, the shape and the way out. Writing to a view writes the base.
+// All are differentiable. Errors name the axis, the shape and the way out. Writing to a view writes
+// the base.
 #ifndef TENON_OPS_VIEWS_H_
 #define TENON_OPS_VIEWS_H_
 
@@ -11,7 +13,8 @@
 
 namespace tenon {
 
-// Same elements in row-major order, another shape; one size may be -1. A view where strides allow, else a copy.
+// Same elements in row-major order, another shape; one size may be -1. A view where strides allow,
+// else a copy.
 Tensor reshape(const Tensor& x, DimsView shape);
 // Axis i of the result is axis axes[i] of x.
 Tensor permute_dims(const Tensor& x, DimsView axes);
@@ -25,7 +28,8 @@ Tensor broadcast_to(const Tensor& x, DimsView shape);
 // x reversed along axes (all, if empty): negative strides, no copy.
 Tensor flip(const Tensor& x, DimsView axes = {});
 // One axis from start to stop by step, by Python's rules; kUnset leaves an end open.
-Tensor slice(const Tensor& x, int64_t axis, int64_t start = kUnset, int64_t stop = kUnset, int64_t step = 1);
+Tensor slice(const Tensor& x, int64_t axis, int64_t start = kUnset, int64_t stop = kUnset,
+             int64_t step = 1);
 // Position `index` of an axis, which disappears.
 Tensor select(const Tensor& x, int64_t axis, int64_t index);
 // NumPy's basic indexing: integers, slices, new axes and one ellipsis.

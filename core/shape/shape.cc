@@ -39,7 +39,8 @@ std::string shape_text(DimsView shape) {
 
 int64_t element_count(std::string_view operation, DimsView shape) {
   if (shape.size() > static_cast<size_t>(kMaxRank)) {
-    fail(ErrorCode::kShape, operation, "a tensor has at most ", kMaxRank, " dimensions, not ", shape.size());
+    fail(ErrorCode::kShape, operation, "a tensor has at most ", kMaxRank, " dimensions, not ",
+         shape.size());
   }
   int64_t count = 1;
   bool empty = false;
@@ -50,7 +51,8 @@ int64_t element_count(std::string_view operation, DimsView shape) {
   if (empty) return 0;
   for (int64_t size : shape) {
     if (__builtin_mul_overflow(count, size, &count)) {
-      fail(ErrorCode::kShape, operation, "shape ", shape_text(shape), " has more than 2^63 - 1 elements");
+      fail(ErrorCode::kShape, operation, "shape ", shape_text(shape),
+           " has more than 2^63 - 1 elements");
     }
   }
   return count;
@@ -121,9 +123,11 @@ bool may_self_overlap(DimsView shape, DimsView strides) {
 
 int normalize_axis(std::string_view operation, int64_t axis, int rank) {
   if (axis < -rank || axis >= rank) {
-    if (rank == 0) fail(ErrorCode::kAxis, operation, "axis ", axis, " does not exist: the tensor is 0-dimensional");
-    fail(ErrorCode::kAxis, operation, "axis ", axis, " is out of range: expected ", -rank, " to ", rank - 1, " for a tensor of ",
-         rank, rank == 1 ? " dimension" : " dimensions");
+    if (rank == 0)
+      fail(ErrorCode::kAxis, operation, "axis ", axis,
+           " does not exist: the tensor is 0-dimensional");
+    fail(ErrorCode::kAxis, operation, "axis ", axis, " is out of range: expected ", -rank, " to ",
+         rank - 1, " for a tensor of ", rank, rank == 1 ? " dimension" : " dimensions");
   }
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
@@ -138,7 +142,8 @@ Dims normalize_axes(std::string_view operation, DimsView axes, int rank, bool em
   uint64_t seen = 0;
   for (int64_t axis : axes) {
     const int a = normalize_axis(operation, axis, rank);
-    if (seen >> a & 1) fail(ErrorCode::kAxis, operation, "axis ", axis, " is named twice in ", shape_text(axes));
+    if (seen >> a & 1)
+      fail(ErrorCode::kAxis, operation, "axis ", axis, " is named twice in ", shape_text(axes));
     seen |= uint64_t{1} << a;
     out.push_back(a);
   }
@@ -147,7 +152,8 @@ Dims normalize_axes(std::string_view operation, DimsView axes, int rank, bool em
 
 namespace {
 
-// Both shapes, their axes under each other from the right, and a line that marks axis `marked` of the result.
+// Both shapes, their axes under each other from the right, and a line that marks axis `marked` of
+// the result.
 [[gnu::cold]] std::string aligned_shapes(DimsView a, DimsView b, size_t marked) {
   const size_t rank = std::max(a.size(), b.size());
   const auto size_text = [&](DimsView shape, size_t axis) {
@@ -160,7 +166,9 @@ namespace {
     for (int k = 0; k < 2; ++k) {
       const std::string size = size_text(k ? b : a, axis);
       const size_t lead = rank - (k ? b : a).size();
-      lines[k] += std::string(axis ? (axis > lead ? ", " : " ") : "") + (axis == lead ? "[" : axis < lead ? " " : "");
+      lines[k] += std::string(axis ? (axis > lead ? ", " : " ") : "") + (axis == lead  ? "["
+                                                                         : axis < lead ? " "
+                                                                                       : "");
       lines[k] += std::string(width - size.size(), ' ') + size;
     }
     lines[2] += std::string(axis ? 2 : 1, ' ') + std::string(width, axis == marked ? '^' : ' ');
@@ -172,7 +180,8 @@ namespace {
 }  // namespace
 
 Dims broadcast_shapes(std::string_view operation, DimsView a, DimsView b) {
-  const int ra = static_cast<int>(a.size()), rb = static_cast<int>(b.size()), rank = std::max(ra, rb);
+  const int ra = static_cast<int>(a.size()), rb = static_cast<int>(b.size()),
+            rank = std::max(ra, rb);
   Dims out;
   out.resize(rank);
   for (int i = 0; i < rank; ++i) {
@@ -186,11 +195,13 @@ Dims broadcast_shapes(std::string_view operation, DimsView a, DimsView b) {
       // Mark the first axis that does not fit, counted from the right as the rule counts.
       int worst = i;
       for (int j = i; j < rank; ++j) {
-        const int64_t ja = j < rank - ra ? 1 : a[j - (rank - ra)], jb = j < rank - rb ? 1 : b[j - (rank - rb)];
+        const int64_t ja = j < rank - ra ? 1 : a[j - (rank - ra)],
+                      jb = j < rank - rb ? 1 : b[j - (rank - rb)];
         if (ja != jb && ja != 1 && jb != 1) worst = j;
       }
-      fail(ErrorCode::kShape, operation, "shapes do not broadcast:\n", aligned_shapes(a, b, static_cast<size_t>(worst)), "\n  axis ",
-           worst - rank, " is ", worst < rank - ra ? 1 : a[worst - (rank - ra)], " against ",
+      fail(ErrorCode::kShape, operation, "shapes do not broadcast:\n",
+           aligned_shapes(a, b, static_cast<size_t>(worst)), "\n  axis ", worst - rank, " is ",
+           worst < rank - ra ? 1 : a[worst - (rank - ra)], " against ",
            worst < rank - rb ? 1 : b[worst - (rank - rb)],
            "; sizes must be equal or one of them 1 (reshape or expand_dims one side)");
     }
@@ -198,11 +209,12 @@ Dims broadcast_shapes(std::string_view operation, DimsView a, DimsView b) {
   return out;
 }
 
-Dims broadcast_strides(std::string_view operation, DimsView shape, DimsView strides, DimsView target) {
+Dims broadcast_strides(std::string_view operation, DimsView shape, DimsView strides,
+                       DimsView target) {
   const int rank = static_cast<int>(target.size()), own = static_cast<int>(shape.size());
   if (own > rank) {
-    fail(ErrorCode::kShape, operation, "shape ", shape_text(shape), " cannot be broadcast to ", shape_text(target),
-         ", which has fewer dimensions");
+    fail(ErrorCode::kShape, operation, "shape ", shape_text(shape), " cannot be broadcast to ",
+         shape_text(target), ", which has fewer dimensions");
   }
   Dims out(rank, 0);
   for (int i = 0; i < own; ++i) {
@@ -210,8 +222,8 @@ Dims broadcast_strides(std::string_view operation, DimsView shape, DimsView stri
     if (shape[i] == target[t]) {
       out[t] = target[t] == 1 ? 0 : strides[i];
     } else if (shape[i] != 1) {
-      fail(ErrorCode::kShape, operation, "shape ", shape_text(shape), " cannot be broadcast to ", shape_text(target), ": axis ",
-           i - own, " is ", shape[i], ", not 1 or ", target[t]);
+      fail(ErrorCode::kShape, operation, "shape ", shape_text(shape), " cannot be broadcast to ",
+           shape_text(target), ": axis ", i - own, " is ", shape[i], ", not 1 or ", target[t]);
     }
   }
   return out;
@@ -223,7 +235,8 @@ Dims resolve_shape(std::string_view operation, DimsView wanted, int64_t count) {
   int64_t known = 1;
   for (int i = 0; i < out.size(); ++i) {
     if (out[i] == -1) {
-      if (unknown >= 0) fail(ErrorCode::kShape, operation, "only one size can be -1 in ", shape_text(wanted));
+      if (unknown >= 0)
+        fail(ErrorCode::kShape, operation, "only one size can be -1 in ", shape_text(wanted));
       unknown = i;
     } else if (out[i] < 0) {
       fail(ErrorCode::kShape, operation, "negative size in shape ", shape_text(wanted));
@@ -233,11 +246,13 @@ Dims resolve_shape(std::string_view operation, DimsView wanted, int64_t count) {
   }
   if (unknown >= 0) {
     if (known == 0 || count % known != 0) {
-      fail(ErrorCode::kShape, operation, "shape ", shape_text(wanted), " is invalid for a tensor of ", count, " elements");
+      fail(ErrorCode::kShape, operation, "shape ", shape_text(wanted),
+           " is invalid for a tensor of ", count, " elements");
     }
     out[unknown] = count / known;
   } else if (known != count) {
-    fail(ErrorCode::kShape, operation, "shape ", shape_text(wanted), " is invalid for a tensor of ", count, " elements");
+    fail(ErrorCode::kShape, operation, "shape ", shape_text(wanted), " is invalid for a tensor of ",
+         count, " elements");
   }
   return out;
 }
@@ -248,7 +263,8 @@ bool view_strides(DimsView shape, DimsView strides, DimsView target, Dims* resul
     *result = contiguous_strides(target);
     return true;
   }
-  // Walk both shapes from the right in chunks of equal products; inside a chunk the source must be one run.
+  // Walk both shapes from the right in chunks of equal products; inside a chunk the source must be
+  // one run.
   int t = static_cast<int>(target.size()) - 1;
   int64_t chunk = 1, view = 1;
   int64_t base = strides.empty() ? 1 : strides.back();
@@ -277,7 +293,8 @@ bool view_strides(DimsView shape, DimsView strides, DimsView target, Dims* resul
   return true;
 }
 
-SliceRange resolve_slice(std::string_view operation, int64_t start, int64_t stop, int64_t step, int64_t size) {
+SliceRange resolve_slice(std::string_view operation, int64_t start, int64_t stop, int64_t step,
+                         int64_t size) {
   if (step == kUnset) step = 1;
   if (step == 0) fail(ErrorCode::kInvalidArgument, operation, "slice step cannot be zero");
   const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? size : size - 1;
@@ -297,7 +314,8 @@ SliceRange resolve_slice(std::string_view operation, int64_t start, int64_t stop
   return {start, count > 1 ? step : (step > 0 ? 1 : -1), count};
 }
 
-int collapse_axes(int rank, int64_t* sizes, int n_operands, int64_t* const* strides, uint64_t* axis_mask) {
+int collapse_axes(int rank, int64_t* sizes, int n_operands, int64_t* const* strides,
+                  uint64_t* axis_mask) {
   int out = 0;
   uint64_t mask = axis_mask ? *axis_mask : 0, new_mask = 0;
   for (int i = 0; i < rank; ++i) {

@@ -26,7 +26,8 @@ class Dims {
   static constexpr int kInline = 8;
 
   Dims() noexcept : size_(0), data_(inline_) {}
-  Dims(std::initializer_list<int64_t> values) : Dims(std::span<const int64_t>(values.begin(), values.size())) {}
+  Dims(std::initializer_list<int64_t> values)
+      : Dims(std::span<const int64_t>(values.begin(), values.size())) {}
   Dims(std::span<const int64_t> values) : Dims() {  // NOLINT(google-explicit-constructor)
     assign(values.data(), static_cast<int>(values.size()));
   }
@@ -107,13 +108,14 @@ class Dims {
   int64_t inline_[kInline];
 };
 
-// Somebody else's sizes, strides or axes: a span that can also be written {2, 3} in a call. As an argument only; it does
-// not own what it shows.
+// Somebody else's sizes, strides or axes: a span that can also be written {2, 3} in a call. As an
+// argument only; it does not own what it shows.
 class DimsView : public std::span<const int64_t> {
  public:
   using std::span<const int64_t>::span;
-  DimsView(std::span<const int64_t> values) : std::span<const int64_t>(values) {}  // NOLINT(google-explicit-constructor)
-  DimsView(const Dims& dims)                                                        // NOLINT(google-explicit-constructor)
+  DimsView(std::span<const int64_t> values)
+      : std::span<const int64_t>(values) {}  // NOLINT(google-explicit-constructor)
+  DimsView(const Dims& dims)                 // NOLINT(google-explicit-constructor)
       : std::span<const int64_t>(dims.data(), static_cast<size_t>(dims.size())) {}
   DimsView(std::initializer_list<int64_t> values)  // NOLINT(google-explicit-constructor)
       : std::span<const int64_t>(values.begin(), values.size()) {}
@@ -134,42 +136,47 @@ bool is_contiguous(DimsView shape, DimsView strides);
 // Some permutation of a row-major layout: positive strides, no gaps, no repeats.
 bool is_dense(DimsView shape, DimsView strides);
 
-// True if two different positions may be the same element: a stride 0 on an axis longer than 1, or strides
-// that fold onto each other. Conservative for exotic strides (may say true).
+// True if two different positions may be the same element: a stride 0 on an axis longer than 1, or
+// strides that fold onto each other. Conservative for exotic strides (may say true).
 bool may_self_overlap(DimsView shape, DimsView strides);
 
 // -rank <= axis < rank, negative from the end; throws kAxis naming the rank.
 int normalize_axis(std::string_view operation, int64_t axis, int rank);
 
-// Each axis normalised; throws if one is named twice. An empty list means all axes when `empty_is_all`.
+// Each axis normalised; throws if one is named twice. An empty list means all axes when
+// `empty_is_all`.
 Dims normalize_axes(std::string_view operation, DimsView axes, int rank, bool empty_is_all);
 
 // NumPy's rule; throws kShape with both shapes right-aligned and the wrong axis marked.
 Dims broadcast_shapes(std::string_view operation, DimsView a, DimsView b);
 
 // Strides that read a tensor of `shape`/`strides` as `target` (0 where broadcast); throws kShape.
-Dims broadcast_strides(std::string_view operation, DimsView shape, DimsView strides, DimsView target);
+Dims broadcast_strides(std::string_view operation, DimsView shape, DimsView strides,
+                       DimsView target);
 
 // Resolves one -1 in `wanted` against `count` elements; throws kShape if they do not fit.
 Dims resolve_shape(std::string_view operation, DimsView wanted, int64_t count);
 
-// The strides under which `shape`/`strides` reads as `target` without copying; false if there are none.
+// The strides under which `shape`/`strides` reads as `target` without copying; false if there are
+// none.
 bool view_strides(DimsView shape, DimsView strides, DimsView target, Dims* result);
 
 // One axis of a slice as Python resolves it: start, step and how many.
 struct SliceRange {
   int64_t start, step, count;
 };
-// start:stop:step with Python's rules (clamped, negative from the end, step may be negative but not 0). Unset is
-// kUnset.
+// start:stop:step with Python's rules (clamped, negative from the end, step may be negative but not
+// 0). Unset is kUnset.
 inline constexpr int64_t kUnset = INT64_MIN;
-SliceRange resolve_slice(std::string_view operation, int64_t start, int64_t stop, int64_t step, int64_t size);
+SliceRange resolve_slice(std::string_view operation, int64_t start, int64_t stop, int64_t step,
+                         int64_t size);
 
-// Merges neighbouring axes that all operands walk as one and drops axes of size 1, so that kernels see the
-// fewest axes. `strides` holds one array per operand (index strides travel as one more). Axes merge only where
-// their bits in `axis_mask` (may be null) agree; the mask is renumbered. In place; returns the new rank.
-// Sizes must be positive.
-int collapse_axes(int rank, int64_t* sizes, int n_operands, int64_t* const* strides, uint64_t* axis_mask);
+// Merges neighbouring axes that all operands walk as one and drops axes of size 1, so that kernels
+// see the fewest axes. `strides` holds one array per operand (index strides travel as one more).
+// Axes merge only where their bits in `axis_mask` (may be null) agree; the mask is renumbered. In
+// place; returns the new rank. Sizes must be positive.
+int collapse_axes(int rank, int64_t* sizes, int n_operands, int64_t* const* strides,
+                  uint64_t* axis_mask);
 
 }  // namespace tenon
 

@@ -1,77 +1,19 @@
-// Every function of shape.h against what it means, spelled out by brute force over thousands of small cases.
+// What shape.h says of sizes, axes and layouts, against what it means spelled out by brute force.
 #include "tenon/shape/shape.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
-#include <random>
 #include <set>
+#include <string>
 #include <vector>
 
+#include "core/shape/shape_testing.h"
 #include "tenon/base/error.h"
 
 namespace tenon {
 namespace {
-
-using Values = std::vector<int64_t>;
-
-Values list(DimsView v) { return {v.begin(), v.end()}; }
-
-// The offsets of all elements, row by row.
-Values offsets(DimsView shape, DimsView strides) {
-  Values out{0};
-  for (size_t i = 0; i < shape.size(); ++i) {
-    Values next;
-    for (int64_t o : out) {
-      for (int64_t k = 0; k < shape[i]; ++k) next.push_back(o + k * strides[i]);
-    }
-    out = std::move(next);
-  }
-  return out;
-}
-
-template <class Call>
-std::string error_of(ErrorCode code, Call call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    EXPECT_EQ(error_code_name(e.code()), error_code_name(code));
-    return e.what();
-  }
-  ADD_FAILURE() << "no error";
-  return "";
-}
-
-class Random {
- public:
-  int64_t in(int64_t low, int64_t high) { return low + static_cast<int64_t>(engine_() % static_cast<uint64_t>(high - low + 1)); }
-  Dims dims(int max_rank, int64_t low, int64_t high) {
-    Dims d;
-    for (int64_t n = in(0, max_rank); n > 0; --n) d.push_back(in(low, high));
-    return d;
-  }
-  // Strides as views have them: a permuted, sliced, reversed or repeated row-major layout.
-  Dims view_strides(const Dims& shape) {
-    Values order(static_cast<size_t>(shape.size()));
-    for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
-    if (in(0, 1)) std::shuffle(order.begin(), order.end(), engine_);
-    Dims strides(shape.size(), 0);
-    int64_t step = 1;
-    for (size_t k = order.size(); k-- > 0;) {
-      const int axis = static_cast<int>(order[k]);
-      if (in(0, 5) == 0) step *= in(1, 3);
-      strides[axis] = step * (in(0, 5) == 0 ? -1 : 1);
-      if (in(0, 9) == 0) strides[axis] = 0;
-      step *= std::max<int64_t>(shape[axis], 1);
-    }
-    return strides;
-  }
-
- private:
-  std::mt19937_64 engine_{7};
-};
 
 TEST(Dims, IsAVectorOfUpTo64) {
   Dims d{1, 2, 3};
@@ -89,7 +31,9 @@ TEST(Dims, IsAVectorOfUpTo64) {
   for (int i = 0; i < 64; ++i) many.push_back(i * i);
   Dims large{DimsView(many)};
   EXPECT_EQ(list(large), many);
-  EXPECT_NE(error_of(ErrorCode::kShape, [&] { large.push_back(1); }).find("at most 64 dimensions, not 65"), std::string::npos);
+  EXPECT_NE(error_of(ErrorCode::kShape, [&] { large.push_back(1); })
+                .find("at most 64 dimensions, not 65"),
+            std::string::npos);
   EXPECT_EQ(list(large), many) << "a refused element leaves it as it was";
 }
 
@@ -125,7 +69,11 @@ TEST(ElementCount, RefusesNegativeSizesAndOverflow) {
   EXPECT_EQ(element_count("f", {2, 3, 4}), 24);
   EXPECT_EQ(element_count("f", {big, big, 0, big}), 0);
   EXPECT_EQ(element_count("f", {INT64_MAX, 1}), INT64_MAX);
-  EXPECT_EQ(error_of(ErrorCode::kShape, [&] { element_count("f", {0, -1}); }), "f: negative size in shape [0, -1]");
+  EXPECT_EQ(error_of(ErrorCode::kShape,
+                     [&] {
+                       element_count("f", {0, -1});
+                     }),
+            "f: negative size in shape [0, -1]");
   error_of(ErrorCode::kShape, [&] { element_count("f", {big, big}); });
   error_of(ErrorCode::kShape, [&] { element_count("f", {INT64_MAX, 2}); });
   const Values ones(65, 1);
@@ -183,7 +131,8 @@ TEST(SelfOverlap, IsNeverMissed) {
     if (overlap) {
       EXPECT_TRUE(answer) << shape_text(shape) << shape_text(strides);
     } else if (!wild) {
-      EXPECT_FALSE(answer) << "permuted, sliced and reversed layouts are decided exactly: " << shape_text(shape) << shape_text(strides);
+      EXPECT_FALSE(answer) << "permuted, sliced and reversed layouts are decided exactly: "
+                           << shape_text(shape) << shape_text(strides);
       ++views_without;
     }
     overlaps += overlap;
@@ -196,17 +145,29 @@ TEST(SelfOverlap, IsNeverMissed) {
 
 TEST(Axis, CountsFromBothEnds) {
   for (int rank : {1, 2, 5, 64}) {
-    for (int axis = -rank; axis < rank; ++axis) EXPECT_EQ(normalize_axis("f", axis, rank), (axis + rank) % rank);
+    for (int axis = -rank; axis < rank; ++axis)
+      EXPECT_EQ(normalize_axis("f", axis, rank), (axis + rank) % rank);
     for (int64_t axis : {int64_t{rank}, int64_t{-rank - 1}, INT64_MAX, INT64_MIN}) {
-      EXPECT_NE(error_of(ErrorCode::kAxis, [&] { normalize_axis("f", axis, rank); }).find(std::to_string(axis)), std::string::npos);
+      EXPECT_NE(error_of(ErrorCode::kAxis, [&] { normalize_axis("f", axis, rank); })
+                    .find(std::to_string(axis)),
+                std::string::npos);
     }
   }
-  EXPECT_EQ(error_of(ErrorCode::kAxis, [] { normalize_axis("f", 0, 0); }), "f: axis 0 does not exist: the tensor is 0-dimensional");
+  EXPECT_EQ(error_of(ErrorCode::kAxis, [] { normalize_axis("f", 0, 0); }),
+            "f: axis 0 does not exist: the tensor is 0-dimensional");
   EXPECT_EQ(normalize_axes("f", {-1, 0}, 3, false), (Dims{2, 0}));
   EXPECT_EQ(normalize_axes("f", {}, 3, true), (Dims{0, 1, 2}));
   EXPECT_EQ(normalize_axes("f", {}, 3, false), Dims());
-  EXPECT_EQ(error_of(ErrorCode::kAxis, [] { normalize_axes("f", {2, 0, -1}, 3, false); }), "f: axis -1 is named twice in [2, 0, -1]");
-  EXPECT_EQ(error_of(ErrorCode::kAxis, [] { normalize_axes("f", {63, -1}, 64, true); }), "f: axis -1 is named twice in [63, -1]");
+  EXPECT_EQ(error_of(ErrorCode::kAxis,
+                     [] {
+                       normalize_axes("f", {2, 0, -1}, 3, false);
+                     }),
+            "f: axis -1 is named twice in [2, 0, -1]");
+  EXPECT_EQ(error_of(ErrorCode::kAxis,
+                     [] {
+                       normalize_axes("f", {63, -1}, 64, true);
+                     }),
+            "f: axis -1 is named twice in [63, -1]");
 }
 
 TEST(Broadcast, FollowsNumpysRule) {
@@ -216,7 +177,8 @@ TEST(Broadcast, FollowsNumpysRule) {
     const Dims a = random.dims(4, 0, 3), b = random.dims(4, 0, 3);
     std::optional<Values> expected(std::in_place);
     for (int i = 1; i <= std::max(a.size(), b.size()) && expected; ++i) {
-      const int64_t x = i <= a.size() ? a[a.size() - i] : 1, y = i <= b.size() ? b[b.size() - i] : 1;
+      const int64_t x = i <= a.size() ? a[a.size() - i] : 1,
+                    y = i <= b.size() ? b[b.size() - i] : 1;
       if (x != y && x != 1 && y != 1) {
         expected.reset();
       } else {
@@ -226,7 +188,8 @@ TEST(Broadcast, FollowsNumpysRule) {
     if (expected) {
       EXPECT_EQ(list(broadcast_shapes("f", a, b)), *expected);
       // Reading a through the strides gives each position its element.
-      const Dims target{DimsView(*expected)}, strides = broadcast_strides("f", a, contiguous_strides(a), target);
+      const Dims target{DimsView(*expected)},
+          strides = broadcast_strides("f", a, contiguous_strides(a), target);
       const Values read = offsets(target, strides);
       for (size_t at = 0; at < read.size(); ++at) {
         int64_t rest = static_cast<int64_t>(at), wanted = 0, step = 1;
@@ -248,17 +211,28 @@ TEST(Broadcast, FollowsNumpysRule) {
 }
 
 TEST(Broadcast, ErrorShowsBothShapesRightAlignedAndTheAxis) {
-  const std::string text = error_of(ErrorCode::kShape, [] { broadcast_shapes("add", {2, 30}, {10, 400, 3}); });
+  const std::string text = error_of(ErrorCode::kShape, [] {
+    broadcast_shapes("add", {2, 30}, {10, 400, 3});
+  });
   EXPECT_EQ(text,
             "add: shapes do not broadcast:\n"
             "      [  2, 30]\n"
             "  [10, 400,  3]\n"
             "            ^^\n"
-            "  axis -1 is 30 against 3; sizes must be equal or one of them 1 (reshape or expand_dims one side)");
-  const std::string first = error_of(ErrorCode::kShape, [] { broadcast_shapes("add", {3, 2, 1}, {100, 2, 5}); });
-  EXPECT_NE(first.find("\n  [  3, 2, 1]\n  [100, 2, 5]\n   ^^^\n  axis -3 is 3 against 100;"), std::string::npos) << first;
+            "  axis -1 is 30 against 3; sizes must be equal or one of them 1 (reshape or "
+            "expand_dims one side)");
+  const std::string first = error_of(ErrorCode::kShape, [] {
+    broadcast_shapes("add", {3, 2, 1}, {100, 2, 5});
+  });
+  EXPECT_NE(first.find("\n  [  3, 2, 1]\n  [100, 2, 5]\n   ^^^\n  axis -3 is 3 against 100;"),
+            std::string::npos)
+      << first;
   error_of(ErrorCode::kShape, [] { broadcast_strides("f", {2, 3}, {3, 1}, {3}); });
-  EXPECT_NE(error_of(ErrorCode::kShape, [] { broadcast_strides("f", {2, 3}, {3, 1}, {5, 4, 3}); }).find("axis -2 is 2, not 1 or 4"),
+  EXPECT_NE(error_of(ErrorCode::kShape,
+                     [] {
+                       broadcast_strides("f", {2, 3}, {3, 1}, {5, 4, 3});
+                     })
+                .find("axis -2 is 2, not 1 or 4"),
             std::string::npos);
 }
 
@@ -268,148 +242,11 @@ TEST(ResolveShape, FindsTheOneUnknownSize) {
   EXPECT_EQ(resolve_shape("f", {}, 1), Dims());
   EXPECT_EQ(resolve_shape("f", {0, 5}, 0), (Dims{0, 5}));
   EXPECT_EQ(resolve_shape("f", {-1, 5}, 0), (Dims{0, 5}));
-  for (const Dims& wrong : {Dims{-1, -1}, Dims{4, -1}, Dims{7}, Dims{-2}, Dims{-1, 0}, Dims{INT64_MAX, INT64_MAX}, Dims{}}) {
+  for (const Dims& wrong : {Dims{-1, -1}, Dims{4, -1}, Dims{7}, Dims{-2}, Dims{-1, 0},
+                            Dims{INT64_MAX, INT64_MAX}, Dims{}}) {
     error_of(ErrorCode::kShape, [&] { resolve_shape("f", wrong, 6); });
   }
   error_of(ErrorCode::kShape, [] { resolve_shape("f", {-1, 0}, 0); });  // any size would do
-}
-
-// All shapes of `count` elements with up to 4 axes, sizes of 1 among them.
-std::vector<Dims> shapes_of(int64_t count) {
-  std::vector<Dims> out;
-  const auto extend = [&](auto&& self, const Dims& prefix, int64_t left) -> void {
-    if (left == 1) out.push_back(prefix);
-    if (prefix.size() == 4) return;
-    for (int64_t size = 1; size <= left; ++size) {
-      if (left % size) continue;
-      Dims next(prefix);
-      next.push_back(size);
-      self(self, next, left / size);
-    }
-  };
-  extend(extend, Dims(), count);
-  return out;
-}
-
-TEST(ViewStrides, ExistExactlyWhenTheOffsetsSayIt) {
-  Random random;
-  std::map<int64_t, std::vector<Dims>> targets;
-  int views = 0, copies = 0;
-  for (int round = 0; round < 1500; ++round) {
-    const Dims shape = random.dims(4, 1, 3), strides = random.view_strides(shape);
-    const Values all = offsets(shape, strides);
-    const auto count = static_cast<int64_t>(all.size());
-    if (!targets.count(count)) targets[count] = shapes_of(count);
-    const std::vector<Dims>& candidates = targets[count];
-    for (int pick = 0; pick < 12; ++pick) {
-      const Dims& target = candidates[static_cast<size_t>(random.in(0, static_cast<int64_t>(candidates.size()) - 1))];
-      // The strides of the target are forced by the offsets of its axes' second positions.
-      const Dims steps = contiguous_strides(target);
-      Dims wanted(target.size(), 0);
-      for (int i = 0; i < target.size(); ++i) {
-        if (target[i] > 1) wanted[i] = all[static_cast<size_t>(steps[i])] - all[0];
-      }
-      const bool possible = offsets(target, wanted) == all;
-      Dims got;
-      const bool answer = view_strides(shape, strides, target, &got);
-      ASSERT_EQ(answer, possible) << shape_text(shape) << shape_text(strides) << " as " << shape_text(target);
-      if (answer) {
-        ASSERT_EQ(got.size(), target.size());
-        ASSERT_EQ(offsets(target, got), all) << shape_text(shape) << shape_text(strides) << " as " << shape_text(target);
-      }
-      (answer ? views : copies) += 1;
-    }
-  }
-  EXPECT_GT(views, 1000);
-  EXPECT_GT(copies, 1000);
-  Dims empty;
-  EXPECT_TRUE(view_strides({0, 3}, {5, 7}, {2, 0, 4}, &empty));
-  EXPECT_EQ(empty.size(), 3);
-}
-
-// slice.indices as CPython's PySlice_AdjustIndices has it, in 128 bits.
-Values python_slice(int64_t start, int64_t stop, int64_t step, int64_t size) {
-  using Wide = __int128;
-  const Wide n = size, by = step == kUnset ? 1 : step;
-  const auto clamp = [&](Wide v) -> Wide {
-    if (v < 0) {
-      v += n;
-      return v < 0 ? (by < 0 ? -1 : 0) : v;
-    }
-    return v >= n ? (by < 0 ? n - 1 : n) : v;
-  };
-  const Wide first = start == kUnset ? (by < 0 ? n - 1 : 0) : clamp(start), last = stop == kUnset ? (by < 0 ? -1 : n) : clamp(stop);
-  Values out;
-  for (Wide i = first; by > 0 ? i < last : i > last; i += by) out.push_back(static_cast<int64_t>(i));
-  return out;
-}
-
-TEST(Slice, IsPythons) {
-  Values ends{kUnset, INT64_MIN + 1, INT64_MAX, INT64_MAX - 1}, steps{kUnset, INT64_MIN + 1, INT64_MAX, -INT64_MAX + 1};
-  for (int64_t v = -7; v <= 7; ++v) {
-    ends.push_back(v);
-    if (v) steps.push_back(v);
-  }
-  for (int64_t size = 0; size <= 5; ++size) {
-    for (int64_t start : ends) {
-      for (int64_t stop : ends) {
-        for (int64_t step : steps) {
-          const SliceRange r = resolve_slice("f", start, stop, step, size);
-          Values got;
-          for (int64_t k = 0; k < r.count; ++k) got.push_back(r.start + k * r.step);
-          ASSERT_EQ(got, python_slice(start, stop, step, size)) << start << ":" << stop << ":" << step << " of " << size;
-        }
-      }
-    }
-  }
-  const SliceRange all = resolve_slice("f", kUnset, kUnset, -1, INT64_MAX);
-  EXPECT_EQ(all.start, INT64_MAX - 1);
-  EXPECT_EQ(all.count, INT64_MAX);
-  EXPECT_EQ(error_of(ErrorCode::kInvalidArgument, [] { resolve_slice("slice", 0, 1, 0, 5); }), "slice: slice step cannot be zero");
-}
-
-TEST(CollapseAxes, KeepsEveryOffsetInOrder) {
-  Random random;
-  int merged = 0;
-  for (int round = 0; round < 5000; ++round) {
-    const Dims shape = random.dims(5, 1, 3);
-    const int rank = shape.size();
-    const Dims a = random.view_strides(shape), b = round % 3 ? a : random.view_strides(shape), c = contiguous_strides(shape);
-    Dims sizes(shape), sa(a), sb(b), sc(c);
-    int64_t* strides[] = {sa.data(), sb.data(), sc.data()};
-    const auto before = static_cast<uint64_t>(random.in(0, (1 << rank) - 1));
-    uint64_t mask = before;
-    const int left = collapse_axes(rank, sizes.data(), 3, strides, round % 2 ? &mask : nullptr);
-    ASSERT_LE(left, rank);
-    sizes.resize(left);
-    const Dims* original[] = {&a, &b, &c};
-    Dims* collapsed[] = {&sa, &sb, &sc};
-    for (int k = 0; k < 3; ++k) {
-      collapsed[k]->resize(left);
-      ASSERT_EQ(offsets(sizes, *collapsed[k]), offsets(shape, *original[k]));
-    }
-    if (round % 2) {
-      // The elements of the marked axes stay marked: as many positions along them as before.
-      int64_t marked = 1, marked_after = 1;
-      for (int i = 0; i < rank; ++i) marked *= before >> i & 1 ? shape[i] : 1;
-      for (int i = 0; i < left; ++i) marked_after *= mask >> i & 1 ? sizes[i] : 1;
-      ASSERT_EQ(marked, marked_after);
-      ASSERT_EQ(mask >> left, 0u);
-    }
-    merged += left < rank;
-  }
-  EXPECT_GT(merged, 1000);
-
-  // A contiguous tensor of any rank is one run, up to 64 axes.
-  const Dims twos(32, 2), ones(64, 1);
-  Dims sizes(twos), strides = contiguous_strides(twos);
-  int64_t* one[] = {strides.data()};
-  EXPECT_EQ(collapse_axes(32, sizes.data(), 1, one, nullptr), 1);
-  EXPECT_EQ(sizes[0], int64_t{1} << 32);
-  EXPECT_EQ(strides[0], 1);
-  Dims nothing(ones), any(64, 5);
-  int64_t* other[] = {any.data()};
-  EXPECT_EQ(collapse_axes(64, nothing.data(), 1, other, nullptr), 0);
 }
 
 }  // namespace

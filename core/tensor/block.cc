@@ -5,13 +5,14 @@
 
 namespace tenon::detail {
 
-// `count` is one more than the blocks in the list; 0 until this thread has one, and again after it ended.
+// `count` is one more than the blocks in the list; 0 until this thread has one, and again after it
+// ended.
 thread_local constinit BlockList block_lists[kBlockClasses] = {};
 
 namespace {
 
-// Gives the thread's blocks back when it ends. Tensors may die later still (in other thread-local destructors):
-// those blocks go straight to the heap.
+// Gives the thread's blocks back when it ends. Tensors may die later still (in other thread-local
+// destructors): those blocks go straight to the heap.
 struct ThreadEnd {
   bool closed = false;
   ~ThreadEnd() {

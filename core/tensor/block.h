@@ -1,6 +1,7 @@
-// Blocks: the small fixed-size pieces of host memory in which tensors, their small storage and graph records
-// live. Taken from and returned to a list of the calling thread, without locks; any thread may return a block.
-// Under AddressSanitizer every block is malloc'ed, so that a use after free is seen.
+// Blocks: the small fixed-size pieces of host memory in which tensors, their small storage and
+// graph records live. Taken from and returned to a list of the calling thread, without locks; any
+// thread may return a block. Under AddressSanitizer every block is malloc'ed, so that a use after
+// free is seen.
 #ifndef TENON_TENSOR_BLOCK_H_
 #define TENON_TENSOR_BLOCK_H_
 
@@ -48,7 +49,8 @@ inline constexpr uint32_t kMaxFreeBlocks = 1024;  // per thread and class
 inline void return_block(void* block, int which) noexcept {
 #ifndef __SANITIZE_ADDRESS__
   BlockList& list = block_lists[which];
-  if (__builtin_expect(list.count - 1 < kMaxFreeBlocks - 1, 1)) {  // 0 means: not set up for this thread
+  if (__builtin_expect(list.count - 1 < kMaxFreeBlocks - 1,
+                       1)) {  // 0 means: not set up for this thread
     auto* free_block = static_cast<FreeBlock*>(block);
     free_block->next = list.head;
     list.head = free_block;

@@ -9,7 +9,8 @@
 namespace tenon {
 namespace {
 
-// Does a write to `a` show in `b`, and the other way round? Both must agree with shares_storage_with.
+// Does a write to `a` show in `b`, and the other way round? Both must agree with
+// shares_storage_with.
 void expect_shared(const Tensor& a, const Tensor& b, bool shared, const char* what) {
   EXPECT_EQ(a.shares_storage_with(b), shared) << what;
   const NoGradScope constant;
@@ -26,8 +27,12 @@ void expect_shared(const Tensor& a, const Tensor& b, bool shared, const char* wh
 
 TEST(Copies, ViewsShareClonesCopy) {
   const Tensor t = counting({3, 4}, DType::float32);
-  const auto shared = [&](const Tensor& other, const char* what) { expect_shared(t, other, true, what); };
-  const auto copied = [&](const Tensor& other, const char* what) { expect_shared(t, other, false, what); };
+  const auto shared = [&](const Tensor& other, const char* what) {
+    expect_shared(t, other, true, what);
+  };
+  const auto copied = [&](const Tensor& other, const char* what) {
+    expect_shared(t, other, false, what);
+  };
   shared(t, "the handle");
   shared(t.detach(), "detach");
   shared(t.transpose(), "transpose");
@@ -65,7 +70,8 @@ TEST(Copies, CloneKeepsADenseLayout) {
   const Tensor other = p.to(DType::float32);
   EXPECT_EQ(dims(other.strides()), dims(p.strides()));
   EXPECT_EQ(values(other), values(p));
-  for (const Tensor& gappy : {t.at({Slice{.step = 2}}), flip(t), t.at({1}).broadcast_to({2, 4, 5})}) {
+  for (const Tensor& gappy :
+       {t.at({Slice{.step = 2}}), flip(t), t.at({1}).broadcast_to({2, 4, 5})}) {
     EXPECT_TRUE(gappy.clone().is_contiguous());
     EXPECT_EQ(values(gappy.clone()), values(gappy));
   }
@@ -100,7 +106,11 @@ TEST(CopyInto, CastsAndBroadcasts) {
   expect_values(t, {1, 2, 3, 4, 5, 6});
   Tensor none = zeros({0, 3}, DType::float32, test_device());
   none.copy_(make({1, 2, 3}, {3}));
-  EXPECT_TRUE(has(error_of(ErrorCode::kShape, [&] { t.copy_(make({1, 2}, {2})); }), "[2] cannot be broadcast to [2, 3]"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kShape,
+                           [&] {
+                             t.copy_(make({1, 2}, {2}));
+                           }),
+                  "[2] cannot be broadcast to [2, 3]"));
   error_of(ErrorCode::kShape, [&] { t[0].copy_(t); });
   error_of(ErrorCode::kInvalidArgument, [&] { t.copy_(Tensor()); });
   expect_values(t, {1, 2, 3, 4, 5, 6});
@@ -115,7 +125,8 @@ TEST(CopyInto, ItselfInEveryDirection) {
   std::map<int64_t, std::vector<Range>> by_count;
   for (int64_t start = 0; start < n; ++start) {
     for (int64_t step : {-3, -2, -1, 1, 2, 3}) {
-      for (int64_t count = 2; start + (count - 1) * step >= 0 && start + (count - 1) * step < n; ++count) {
+      for (int64_t count = 2; start + (count - 1) * step >= 0 && start + (count - 1) * step < n;
+           ++count) {
         const int64_t stop = start + count * step;
         by_count[count].push_back({start, stop < 0 ? kUnset : stop, step});
       }
@@ -128,11 +139,14 @@ TEST(CopyInto, ItselfInEveryDirection) {
         if (++tried % (test_device() == Device() ? 1 : 7)) continue;
         const Tensor t = counting({n}, tried % 2 ? DType::float32 : DType::int64);
         std::vector<double> expected = values(t), source;
-        for (int64_t k = 0; k < count; ++k) source.push_back(expected[static_cast<size_t>(from.start + k * from.step)]);
-        for (int64_t k = 0; k < count; ++k) expected[static_cast<size_t>(to.start + k * to.step)] = source[static_cast<size_t>(k)];
+        for (int64_t k = 0; k < count; ++k)
+          source.push_back(expected[static_cast<size_t>(from.start + k * from.step)]);
+        for (int64_t k = 0; k < count; ++k)
+          expected[static_cast<size_t>(to.start + k * to.step)] = source[static_cast<size_t>(k)];
         Tensor target = slice(t, 0, to.start, to.stop, to.step);
         target.copy_(slice(t, 0, from.start, from.stop, from.step));
-        ASSERT_EQ(values(t), expected) << to.start << ":" << to.step << " = " << from.start << ":" << from.step << " x " << count;
+        ASSERT_EQ(values(t), expected) << to.start << ":" << to.step << " = " << from.start << ":"
+                                       << from.step << " x " << count;
       }
     }
   }
@@ -167,7 +181,8 @@ TEST(InPlace, ReadsItsOwnNeighboursFirst) {
     head += slice(x, 0, kUnset, -1);
     const std::vector<double> v = values(x);
     EXPECT_EQ(v[0], 0);
-    for (int64_t i = 1; i < n; ++i) ASSERT_EQ(v[static_cast<size_t>(i)], static_cast<double>(2 * i - 1));
+    for (int64_t i = 1; i < n; ++i)
+      ASSERT_EQ(v[static_cast<size_t>(i)], static_cast<double>(2 * i - 1));
     Tensor y = counting({n}, DType::float32);
     y += flip(y);
     expect_values(y, std::vector<double>(static_cast<size_t>(n), static_cast<double>(n - 1)));

@@ -5,7 +5,9 @@
 
 namespace tenon {
 
-Tensor empty(DimsView shape, DType dtype, Device device) { return new_tensor(device.state(), dtype, shape); }
+Tensor empty(DimsView shape, DType dtype, Device device) {
+  return new_tensor(device.state(), dtype, shape);
+}
 
 Tensor full(DimsView shape, Scalar value, DType dtype, Device device) {
   Tensor t = empty(shape, dtype == DType::none ? value.default_dtype() : dtype, device);
@@ -26,15 +28,20 @@ Tensor arange(Scalar start, Scalar stop, Scalar step, DType dtype, Device device
   int64_t count = 0;
   if (floating) {
     const double n = std::ceil((stop.to_double() - start.to_double()) / step.to_double());
-    if (!(n < 9.0e18)) fail(ErrorCode::kInvalidArgument, "arange", "the range is infinite or has a NaN in it");
+    if (!(n < 9.0e18))
+      fail(ErrorCode::kInvalidArgument, "arange", "the range is infinite or has a NaN in it");
     count = n > 0 ? static_cast<int64_t>(n) : 0;
   } else {
     // In unsigned arithmetic: stop - start may exceed int64.
     const int64_t a = start.to_int64(), b = stop.to_int64(), s = step.to_int64();
     if (s > 0 && a < b) {
-      count = static_cast<int64_t>((static_cast<uint64_t>(b) - static_cast<uint64_t>(a) - 1) / static_cast<uint64_t>(s)) + 1;
+      count = static_cast<int64_t>((static_cast<uint64_t>(b) - static_cast<uint64_t>(a) - 1) /
+                                   static_cast<uint64_t>(s)) +
+              1;
     } else if (s < 0 && a > b) {
-      count = static_cast<int64_t>((static_cast<uint64_t>(a) - static_cast<uint64_t>(b) - 1) / (0 - static_cast<uint64_t>(s))) + 1;
+      count = static_cast<int64_t>((static_cast<uint64_t>(a) - static_cast<uint64_t>(b) - 1) /
+                                   (0 - static_cast<uint64_t>(s))) +
+              1;
     }
   }
   const int64_t shape[] = {count};
@@ -53,7 +60,8 @@ Tensor from_memory(void* data, DType dtype, DimsView shape, DimsView strides, bo
                    void (*release)(void* context), void* context) {
   const Device host;
   if (shape.size() != strides.size()) {
-    fail(ErrorCode::kShape, "from_memory", "shape ", shape_text(shape), " and strides ", shape_text(strides), " differ in length");
+    fail(ErrorCode::kShape, "from_memory", "shape ", shape_text(shape), " and strides ",
+         shape_text(strides), " differ in length");
   }
   const bool has_elements = element_count("from_memory", shape) > 0;
   // The storage is what the strides reach; the first element may be in its middle.
@@ -61,16 +69,18 @@ Tensor from_memory(void* data, DType dtype, DimsView shape, DimsView strides, bo
   for (size_t i = 0; has_elements && i < shape.size(); ++i) {
     int64_t reach = 0, bytes;
     int64_t& end = shape[i] > 1 && strides[i] < 0 ? low : high;
-    if ((shape[i] > 1 && __builtin_mul_overflow(shape[i] - 1, strides[i], &reach)) || __builtin_add_overflow(end, reach, &end) ||
-        __builtin_sub_overflow(high, low, &bytes) || __builtin_mul_overflow(bytes, int64_t{32}, &bytes)) {
-      fail(ErrorCode::kShape, "from_memory", "shape ", shape_text(shape), " with strides ", shape_text(strides),
-           " reaches further than memory does");
+    if ((shape[i] > 1 && __builtin_mul_overflow(shape[i] - 1, strides[i], &reach)) ||
+        __builtin_add_overflow(end, reach, &end) || __builtin_sub_overflow(high, low, &bytes) ||
+        __builtin_mul_overflow(bytes, int64_t{32}, &bytes)) {
+      fail(ErrorCode::kShape, "from_memory", "shape ", shape_text(shape), " with strides ",
+           shape_text(strides), " reaches further than memory does");
     }
   }
   const int64_t item = item_size(dtype);
   auto* first = static_cast<std::byte*>(data) + low * item;
-  Storage* s = new_external_storage(host.state(), first, has_elements ? static_cast<uint64_t>((high - low + 1) * item) : 0,
-                                    read_only, release, context);
+  Storage* s = new_external_storage(
+      host.state(), first, has_elements ? static_cast<uint64_t>((high - low + 1) * item) : 0,
+      read_only, release, context);
   Tensor t;
   try {
     t = adopt_storage(s, dtype, shape, strides, -low);

@@ -28,7 +28,8 @@ std::vector<Complex128> complex_values(const Tensor& t) {
 }
 
 TEST(Create, EveryDtypeEveryShape) {
-  const std::vector<Dims> shapes{{}, {0}, {1}, {3}, {2, 0, 3}, {2, 3}, {1, 2, 1, 3, 1, 1, 2, 1, 1, 2}, Dims(64, 1)};
+  const std::vector<Dims> shapes{
+      {}, {0}, {1}, {3}, {2, 0, 3}, {2, 3}, {1, 2, 1, 3, 1, 1, 2, 1, 1, 2}, Dims(64, 1)};
   for (DType d : all_dtypes()) {
     for (const Dims& shape : shapes) {
       const Tensor t = ones(shape, d, test_device());
@@ -45,7 +46,8 @@ TEST(Create, EveryDtypeEveryShape) {
       EXPECT_EQ(zeros_like(t).dtype(), d);
       EXPECT_EQ(dims(empty_like(t).shape()), dims(shape));
       for (const Complex128& c : complex_values(t)) EXPECT_TRUE(c.real == 1 && c.imag == 0);
-      for (const Complex128& c : complex_values(zeros_like(t))) EXPECT_TRUE(c.real == 0 && c.imag == 0);
+      for (const Complex128& c : complex_values(zeros_like(t)))
+        EXPECT_TRUE(c.real == 0 && c.imag == 0);
     }
   }
 }
@@ -89,19 +91,33 @@ TEST(Create, FromNumbers) {
   expect_values(m, {1, 2, 3, 4, 5, 6});
   EXPECT_EQ(tensor(true, d).item<bool>(), true);
   EXPECT_EQ(tensor(2.5, d).ndim(), 0);
-  EXPECT_TRUE(has(error_of(ErrorCode::kShape, [&] { tensor({{1, 2}, {3}}, d); }), "rows of 2 and 1 elements"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kShape,
+                           [&] {
+                             tensor({{1, 2}, {3}}, d);
+                           }),
+                  "rows of 2 and 1 elements"));
   const std::vector<float> five(5);
-  EXPECT_TRUE(has(error_of(ErrorCode::kShape, [&] { tensor(std::span<const float>(five), {2, 3}, d); }), "5 values do not fill shape [2, 3]"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kShape,
+                           [&] {
+                             tensor(std::span<const float>(five), {2, 3}, d);
+                           }),
+                  "5 values do not fill shape [2, 3]"));
 }
 
 TEST(Create, RefusesImpossibleShapes) {
   const int64_t big = int64_t{1} << 62;
   error_of(ErrorCode::kShape, [] { empty({2, -1}, DType::float32, test_device()); });
   error_of(ErrorCode::kShape, [&] { empty({big, 4}, DType::float32, test_device()); });
-  EXPECT_TRUE(has(error_of(ErrorCode::kOutOfMemory, [&] { empty({big}, DType::float32, test_device()); }), "exceeds 2^63 bytes"));
-  EXPECT_TRUE(has(error_of(ErrorCode::kOutOfMemory, [] { empty({int64_t{1} << 55}, DType::uint8, test_device()); }), "memory"));
+  EXPECT_TRUE(
+      has(error_of(ErrorCode::kOutOfMemory, [&] { empty({big}, DType::float32, test_device()); }),
+          "exceeds 2^63 bytes"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kOutOfMemory,
+                           [] { empty({int64_t{1} << 55}, DType::uint8, test_device()); }),
+                  "memory"));
   const std::vector<int64_t> long_shape(65, 1);
-  EXPECT_TRUE(has(error_of(ErrorCode::kShape, [&] { empty(long_shape, DType::float32, test_device()); }), "at most 64 dimensions, not 65"));
+  EXPECT_TRUE(
+      has(error_of(ErrorCode::kShape, [&] { empty(long_shape, DType::float32, test_device()); }),
+          "at most 64 dimensions, not 65"));
   EXPECT_EQ(empty({big, 0, big}, DType::float32, test_device()).size(), 0);
 }
 
@@ -126,7 +142,8 @@ TEST(Arange, HasPythonsElements) {
   ASSERT_EQ(v.size(), 1000u);
   for (size_t i = 0; i < v.size(); ++i) EXPECT_EQ(v[i], 0.0 + static_cast<double>(i) * 0.1);
   expect_values(arange(0, 5, 2, DType::float16, d), {0, 2, 4});
-  expect_values(arange(250, 260, 3, DType::uint8, d), {250, 253, 0, 3});  // wraps, as a cast of an integer does
+  expect_values(arange(250, 260, 3, DType::uint8, d),
+                {250, 253, 0, 3});  // wraps, as a cast of an integer does
 }
 
 TEST(Arange, Extremes) {
@@ -175,7 +192,11 @@ TEST(Item, ConvertsExactlyOrRefuses) {
   error_of(ErrorCode::kDType, [&] { (void)tensor(UINT64_MAX, d).item<int64_t>(); });
   error_of(ErrorCode::kDType, [&] { (void)tensor(INT64_MAX, d).item<int32_t>(); });
   error_of(ErrorCode::kDType, [&] { (void)tensor(0x1p63, d).item<int64_t>(); });
-  EXPECT_TRUE(has(error_of(ErrorCode::kShape, [&] { (void)zeros({2, 3}, DType::float32, d).item(); }), "6 elements"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kShape,
+                           [&] {
+                             (void)zeros({2, 3}, DType::float32, d).item();
+                           }),
+                  "6 elements"));
   error_of(ErrorCode::kShape, [&] { (void)zeros({0}, DType::float32, d).item(); });
   error_of(ErrorCode::kInvalidArgument, [] { (void)Tensor().item(); });
 }

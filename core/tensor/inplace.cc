@@ -7,17 +7,20 @@
 namespace tenon {
 namespace {
 
-// Set by every view that is made (always to the same table), so that it is there before it is needed.
+// Set by every view that is made (always to the same table), so that it is there before it is
+// needed.
 std::atomic<const ViewOps*> view_ops{nullptr};
 
 }  // namespace
 
-Tensor view_of(const Tensor& x, DimsView shape, DimsView strides, int64_t offset, const ViewOps& ops) {
+Tensor view_of(const Tensor& x, DimsView shape, DimsView strides, int64_t offset,
+               const ViewOps& ops) {
   view_ops.store(&ops, std::memory_order_relaxed);
   TensorImpl* root = x.impl()->base ? x.impl()->base : x.impl();
-  // A view made without recording, of something that has a history, is like detach(): writes through it are noticed
-  // by the version, but carry no gradient.
-  if (!detail::grad_mode && (root->node || x.impl()->node)) return alias(x, x.dtype(), shape, strides, offset);
+  // A view made without recording, of something that has a history, is like detach(): writes
+  // through it are noticed by the version, but carry no gradient.
+  if (!detail::grad_mode && (root->node || x.impl()->node))
+    return alias(x, x.dtype(), shape, strides, offset);
   // The root holds the storage for all its views.
   Tensor v = adopt_storage(x.impl()->storage, x.dtype(), shape, strides, offset);
   retain(root);
@@ -32,7 +35,8 @@ Node* node_of(const Tensor& x) {
   const uint32_t version = t->storage->version.load(std::memory_order_acquire);
   if (t->base_version == version) return t->node;
   if (t->base->node == nullptr) {
-    // Nothing of the base's history is left, so neither of the view's; a view may still be a leaf of its own.
+    // Nothing of the base's history is left, so neither of the view's; a view may still be a leaf
+    // of its own.
     if (t->node && !t->node->leaf) release(std::exchange(t->node, nullptr));
     t->base_version = version;
     return t->node;
@@ -47,7 +51,8 @@ Node* node_of(const Tensor& x) {
 }
 
 void check_writable(const char* operation, const Tensor& x) {
-  if (!x.defined()) fail(ErrorCode::kInvalidArgument, operation, "the tensor to write is undefined");
+  if (!x.defined())
+    fail(ErrorCode::kInvalidArgument, operation, "the tensor to write is undefined");
   const TensorImpl* t = x.impl();
   if (__builtin_expect(t->storage->read_only, 0)) {
     fail(ErrorCode::kReadOnly, operation, describe(x),
@@ -55,17 +60,21 @@ void check_writable(const char* operation, const Tensor& x) {
   }
   if (__builtin_expect(!t->contiguous, 0) && may_self_overlap(t->shape_view(), t->strides_view())) {
     fail(ErrorCode::kInvalidArgument, operation,
-         "unsupported operation: more than one element of the written-to tensor refers to a single memory location (", describe(x),
-         " with strides ", shape_text(t->strides_view()), "). Please clone() the tensor before performing the operation");
+         "unsupported operation: more than one element of the written-to tensor refers to a single "
+         "memory location (",
+         describe(x), " with strides ", shape_text(t->strides_view()),
+         "). Please clone() the tensor before performing the operation");
   }
   if (detail::grad_mode) {
     if (t->base && t->base->node && t->base->node->leaf) {
-      fail(ErrorCode::kAutograd, operation, "a view of a leaf Variable that requires grad is being used in an in-place operation (",
+      fail(ErrorCode::kAutograd, operation,
+           "a view of a leaf Variable that requires grad is being used in an in-place operation (",
            describe(x), "). Write inside a NoGradScope, or to a clone()");
     }
     if (t->node && t->node->leaf) {
-      fail(ErrorCode::kAutograd, operation, "a leaf Variable that requires grad is being used in an in-place operation (", describe(x),
-           "). Write inside a NoGradScope, or to a clone()");
+      fail(ErrorCode::kAutograd, operation,
+           "a leaf Variable that requires grad is being used in an in-place operation (",
+           describe(x), "). Write inside a NoGradScope, or to a clone()");
     }
   }
 }

@@ -34,7 +34,8 @@ class Chain {
     }
     // Every view is read, each with other weights.
     Tensor total = sum(w * w) * 0.1;
-    for (size_t k = 0; k < pool.size(); ++k) total = total + sum(pool[k] * pool[k]) * (0.3 + 0.2 * static_cast<double>(k));
+    for (size_t k = 0; k < pool.size(); ++k)
+      total = total + sum(pool[k] * pool[k]) * (0.3 + 0.2 * static_cast<double>(k));
     return total;
   }
 
@@ -59,7 +60,8 @@ class Chain {
         if (size >= 1) return note("select"), select(t, axis, pick(static_cast<int>(size)));
         [[fallthrough]];
       case 4:
-        if (t.size() > 0) return note("reshape"), t.reshape({-1});  // may be a copy, then a base of its own
+        if (t.size() > 0)
+          return note("reshape"), t.reshape({-1});  // may be a copy, then a base of its own
         [[fallthrough]];
       case 5:
         return note("expand_dims"), expand_dims(t, 0);
@@ -115,9 +117,12 @@ TEST(Chains, AgreeWithFiniteDifferences) {
   const int rounds = host ? 300 : 12;
   for (int seed = 1; seed <= rounds; ++seed) {
     Chain chain(static_cast<uint64_t>(seed) * 7919);
-    const Tensor leaves[] = {leaf({0.3, -0.7, 1.1, 0.4, -1.2, 0.8, 0.5, -0.2, 0.9, 1.3, -0.6, 0.1}, {3, 4}), leaf({0.7, -0.4, 1.2, 0.5})};
-    const std::string wrong = gradcheck([&](std::span<const Tensor> x) { return chain.run(x); }, leaves,
-                                        {.absolute = 1e-6, .relative = 1e-5, .second_order = seed % 10 == 0});
+    const Tensor leaves[] = {
+        leaf({0.3, -0.7, 1.1, 0.4, -1.2, 0.8, 0.5, -0.2, 0.9, 1.3, -0.6, 0.1}, {3, 4}),
+        leaf({0.7, -0.4, 1.2, 0.5})};
+    const std::string wrong =
+        gradcheck([&](std::span<const Tensor> x) { return chain.run(x); }, leaves,
+                  {.absolute = 1e-6, .relative = 1e-5, .second_order = seed % 10 == 0});
     ASSERT_EQ(wrong, "") << "seed " << seed << ": " << chain.text();
   }
 }

@@ -1,5 +1,6 @@
 // Writing in place: who refuses, what versions say, and what happens to the gradients of views.
-// Values are PyTorch's, worked out by hand; chains are judged by finite differences in inplace_chains_test.cc.
+// Values are PyTorch's, worked out by hand; chains are judged by finite differences in
+// inplace_chains_test.cc.
 #include <gtest/gtest.h>
 
 #include "tenon/tenon.h"
@@ -26,12 +27,17 @@ TEST(Version, IsSharedByAllThatLook) {
 
 TEST(Leaf, RefusesWritesUnlessNothingIsRecorded) {
   Tensor w = leaf({1, 2, 3, 4}, {2, 2});
-  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { w += 1.0; }), "a leaf Variable that requires grad is being used in an in-place operation"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { w += 1.0; }),
+                  "a leaf Variable that requires grad is being used in an in-place operation"));
   EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { w.fill_(1); }), "NoGradScope"));
   error_of(ErrorCode::kAutograd, [&] { w.copy_(w * 2.0); });
   error_of(ErrorCode::kAutograd, [&] { exp_(w); });
-  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { w[0].fill_(1); }), "a view of a leaf Variable"));
-  error_of(ErrorCode::kAutograd, [&] { Tensor t = w.transpose(); t += make({1, 2}); });
+  EXPECT_TRUE(
+      has(error_of(ErrorCode::kAutograd, [&] { w[0].fill_(1); }), "a view of a leaf Variable"));
+  error_of(ErrorCode::kAutograd, [&] {
+    Tensor t = w.transpose();
+    t += make({1, 2});
+  });
   error_of(ErrorCode::kAutograd, [&] { flip(w)[0].copy_(make({1, 2})); });
   expect_values(w, {1, 2, 3, 4});
   EXPECT_EQ(w.version(), 0u);
@@ -51,11 +57,17 @@ TEST(Leaf, RefusesWritesUnlessNothingIsRecorded) {
 TEST(Overlap, IsRefused) {
   const Tensor row = make({1, 2, 3});
   Tensor repeated = row.broadcast_to({2, 3});
-  for (auto write : {+[](Tensor& t) { t += 1.0; }, +[](Tensor& t) { t.fill_(0); }, +[](Tensor& t) { t.copy_(make({1, 2, 3})); },
+  for (auto write : {+[](Tensor& t) { t += 1.0; }, +[](Tensor& t) { t.fill_(0); },
+                     +[](Tensor& t) {
+                       t.copy_(make({1, 2, 3}));
+                     },
                      +[](Tensor& t) { tanh_(t); }}) {
     const std::string text = error_of(ErrorCode::kInvalidArgument, [&] { write(repeated); });
-    EXPECT_TRUE(has(text, "more than one element of the written-to tensor refers to a single memory location")) << text;
-    EXPECT_TRUE(has(text, "float64[2, 3]") && has(text, "strides [0, 1]") && has(text, "clone()")) << text;
+    EXPECT_TRUE(has(
+        text, "more than one element of the written-to tensor refers to a single memory location"))
+        << text;
+    EXPECT_TRUE(has(text, "float64[2, 3]") && has(text, "strides [0, 1]") && has(text, "clone()"))
+        << text;
   }
   expect_values(row, {1, 2, 3});
   row.broadcast_to({1, 3}).fill_(5);  // repeats nothing
@@ -64,7 +76,8 @@ TEST(Overlap, IsRefused) {
 
 TEST(Result, MustFitTheTarget) {
   Tensor i = make({1, 2, 3}, DType::int32);
-  EXPECT_TRUE(has(error_of(ErrorCode::kDType, [&] { i += 0.5; }), "result type float32 can't be cast to the desired output type int32"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kDType, [&] { i += 0.5; }),
+                  "result type float32 can't be cast to the desired output type int32"));
   error_of(ErrorCode::kDType, [&] { i += make({1, 2, 3}); });
   error_of(ErrorCode::kDType, [&] { divide_(i, 2); });
   i += make({1, 2, 3}, DType::int64);  // integers of any width wrap into place, as in PyTorch
@@ -75,14 +88,19 @@ TEST(Result, MustFitTheTarget) {
   expect_values(f, {2, 4, 6});
   Tensor b = make({1, 0, 1}, DType::bool_);
   error_of(ErrorCode::kDType, [&] { b += make({1, 2, 3}, DType::int32); });
-  EXPECT_TRUE(has(error_of(ErrorCode::kShape, [&] { f += zeros({2, 3}, DType::float16, test_device()); }), "does not fit into"));
+  EXPECT_TRUE(has(error_of(ErrorCode::kShape,
+                           [&] {
+                             f += zeros({2, 3}, DType::float16, test_device());
+                           }),
+                  "does not fit into"));
   error_of(ErrorCode::kShape, [&] { f += zeros({2}, DType::float16, test_device()); });
   expect_values(f, {2, 4, 6});
   expect_values(i, {2, 4, 6});
 }
 
 TEST(Gradient, OfAWriteToAView) {
-  // x = torch.tensor([[1., 2.], [3., 4.]], requires_grad=True); z = x.clone(); v = z[0]; v.mul_(3); z.sum().backward()
+  // x = torch.tensor([[1., 2.], [3., 4.]], requires_grad=True); z = x.clone(); v = z[0]; v.mul_(3);
+  // z.sum().backward()
   Tensor x = leaf({1, 2, 3, 4}, {2, 2});
   Tensor z = x.clone(), v = z[0];
   v *= 3.0;
@@ -120,7 +138,8 @@ TEST(Gradient, OfAnOldViewAfterAWriteThroughAnother) {
 
 TEST(Gradient, OfAViewThatHadNoneBeforeItsBaseGotOne) {
   Tensor x = leaf({2, 3});
-  Tensor z = zeros({4}, DType::float64, test_device()), view = slice(z, 0, 0, 3), part = slice(view, 0, 1);
+  Tensor z = zeros({4}, DType::float64, test_device()), view = slice(z, 0, 0, 3),
+         part = slice(view, 0, 1);
   EXPECT_FALSE(part.requires_grad());
   slice(z, 0, 1, 3).copy_(x);
   EXPECT_TRUE(z.requires_grad());
@@ -145,7 +164,8 @@ TEST(Gradient, OverwrittenValuesHaveNone) {
 }
 
 TEST(Gradient, GoesToTheSourceOfACopy) {
-  Tensor x = leaf({1, 2, 3, 4, 5, 6}, {2, 3}), row = leaf({7, 8, 9}), half = leaf({1, 2}, {2}, DType::float32);
+  Tensor x = leaf({1, 2, 3, 4, 5, 6}, {2, 3}), row = leaf({7, 8, 9}),
+         half = leaf({1, 2}, {2}, DType::float32);
   Tensor z = x.clone();
   z[0].copy_(row);
   select(z, 1, 2).copy_(half);  // of another dtype
@@ -167,7 +187,7 @@ TEST(Gradient, SecondOrderThroughAWrite) {
   Tensor z = x.clone(), v = slice(z, 0, 0, 1);
   v *= square(slice(x, 0, 0, 1).detach());  // z0 = x0 * c, c = 4
   const Tensor first = grad({sum(z * z * z)}, {x}, {.create_graph = true})[0];
-  expect_values(first, {3 * 64 * 4, 75});  // 3 (c x0)^2 c
+  expect_values(first, {3 * 64 * 4, 75});                       // 3 (c x0)^2 c
   expect_values(grad({sum(first)}, {x})[0], {6 * 64 * 2, 30});  // 6 c^3 x0
 }
 
@@ -176,21 +196,38 @@ TEST(Saved, ChangeIsNoticedAndTheWriterNamed) {
     const char* name;
     void (*write)(Tensor& x);
   };
-  const Case cases[] = {{"multiply", [](Tensor& x) { x *= 2.0; }},
-                        {"fill_", [](Tensor& x) { x.fill_(1); }},
-                        {"copy_", [](Tensor& x) { x.copy_(ones({2}, DType::float64, test_device())); }},
-                        {"tanh", [](Tensor& x) { tanh_(x); }},
-                        {"add", [](Tensor& x) { Tensor v = slice(x, 0, 0, 1); v += 1.0; }},
-                        {"subtract", [](Tensor& x) { Tensor d = x.detach(); d -= 1.0; }},
-                        {"divide", [](Tensor& x) { const NoGradScope scope; x /= 2.0; }}};
+  const Case cases[] = {
+      {"multiply", [](Tensor& x) { x *= 2.0; }},
+      {"fill_", [](Tensor& x) { x.fill_(1); }},
+      {"copy_", [](Tensor& x) { x.copy_(ones({2}, DType::float64, test_device())); }},
+      {"tanh", [](Tensor& x) { tanh_(x); }},
+      {"add",
+       [](Tensor& x) {
+         Tensor v = slice(x, 0, 0, 1);
+         v += 1.0;
+       }},
+      {"subtract",
+       [](Tensor& x) {
+         Tensor d = x.detach();
+         d -= 1.0;
+       }},
+      {"divide", [](Tensor& x) {
+         const NoGradScope scope;
+         x /= 2.0;
+       }}};
   for (const Case& c : cases) {
     Tensor w = leaf({3, 4}), x = make({1, 2});
     const Tensor y = sum(w * x);
     c.write(x);
     const std::string text = error_of(ErrorCode::kAutograd, [&] { y.backward(); });
     EXPECT_EQ(text.rfind("multiply:", 0), 0u) << text;
-    EXPECT_TRUE(has(text, "one of the variables needed for gradient computation has been modified by an inplace operation")) << text;
-    EXPECT_TRUE(has(text, "float64[2] on " + test_device().text()) && has(text, "saved at version 0 and is at version 1")) << text;
+    EXPECT_TRUE(has(text,
+                    "one of the variables needed for gradient computation has been modified by an "
+                    "inplace operation"))
+        << text;
+    EXPECT_TRUE(has(text, "float64[2] on " + test_device().text()) &&
+                has(text, "saved at version 0 and is at version 1"))
+        << text;
     EXPECT_TRUE(has(text, std::string("last written by ") + c.name)) << text;
     EXPECT_TRUE(has(text, "clone()")) << text;
     EXPECT_FALSE(w.grad().defined());
@@ -201,7 +238,8 @@ TEST(Saved, OwnOutputIsCheckedToo) {
   Tensor x = leaf({1, 2});
   Tensor y = exp(x);
   y += 1.0;
-  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { sum(y).backward(); }), "last written by add"));
+  EXPECT_TRUE(
+      has(error_of(ErrorCode::kAutograd, [&] { sum(y).backward(); }), "last written by add"));
   Tensor z = x * 1.0;
   exp_(z);
   sum(z).backward();

@@ -10,14 +10,18 @@ namespace {
 
 constexpr int kMaxLaunchOperands = 64;
 
-// Axes in the order of the first output's strides (of the first input's for a reduction), largest first, so that
-// permuted layouts merge into long runs. INDEX keeps its meaning through its own strides.
-void sort_axes(int rank, int64_t* sizes, int n, int64_t* const* strides, int leader, uint64_t* mask) {
+// Axes in the order of the first output's strides (of the first input's for a reduction), largest
+// first, so that permuted layouts merge into long runs. INDEX keeps its meaning through its own
+// strides.
+void sort_axes(int rank, int64_t* sizes, int n, int64_t* const* strides, int leader,
+               uint64_t* mask) {
   int order[kMaxRank];
   for (int i = 0; i < rank; ++i) order[i] = i;
   const int64_t* key = strides[leader];
   const auto magnitude = [&](int axis) { return key[axis] < 0 ? -key[axis] : key[axis]; };
-  if (std::is_sorted(order, order + rank, [&](int a, int b) { return magnitude(a) > magnitude(b); })) return;
+  if (std::is_sorted(order, order + rank,
+                     [&](int a, int b) { return magnitude(a) > magnitude(b); }))
+    return;
   std::stable_sort(order, order + rank, [&](int a, int b) { return magnitude(a) > magnitude(b); });
   int64_t moved[kMaxRank];
   const auto permute = [&](int64_t* values) {
@@ -62,7 +66,8 @@ void launch(const Plan& plan, const LaunchShape& shape, std::span<LaunchOperand>
 
   uint64_t mask = shape.reduce_axes;
   const int n_in = static_cast<int>(plan.source.input_count());
-  sort_axes(sizes.size(), sizes.data(), n_strides, strides, shape.reduce_axes ? 0 : std::min(n_in, n - 1), &mask);
+  sort_axes(sizes.size(), sizes.data(), n_strides, strides,
+            shape.reduce_axes ? 0 : std::min(n_in, n - 1), &mask);
   const int rank = collapse_axes(sizes.size(), sizes.data(), n_strides, strides, &mask);
 
   TenonOperand packed[kMaxLaunchOperands];
@@ -75,8 +80,8 @@ void launch(const Plan& plan, const LaunchShape& shape, std::span<LaunchOperand>
   l.scalars = scalars.data();
   l.index_base = 0;
 
-  // The innermost 8 axes go to the device, the rest is a loop here. A reduction is never cut: its reduced axes are made
-  // the innermost ones first.
+  // The innermost 8 axes go to the device, the rest is a loop here. A reduction is never cut: its
+  // reduced axes are made the innermost ones first.
   int order[kMaxRank];
   int outer = 0;
   if (__builtin_expect(rank > TENON_ABI_MAX_RANK, 0)) {
@@ -126,7 +131,8 @@ void launch(const Plan& plan, const LaunchShape& shape, std::span<LaunchOperand>
       const int axis = order[i];
       const int64_t steps = ++position[i] < sizes[axis] ? 1 : -(sizes[axis] - 1);
       for (int k = 0; k < n; ++k) {
-        packed[k].offset += static_cast<uint64_t>(steps * strides[k][axis] * item_size(operands[k].tensor->dtype));
+        packed[k].offset +=
+            static_cast<uint64_t>(steps * strides[k][axis] * item_size(operands[k].tensor->dtype));
       }
       if (shape.indexed) l.index_base += steps * index[axis];
       if (steps == 1) break;

@@ -1,7 +1,7 @@
 // From tensors to a launch: axes sorted and merged, ranks above the ABI's 8 run as a loop.
 //
-// For the floors above. A fast path for "everything contiguous, one shape" stands in core/ops/map_op.cc; this is the
-// general one.
+// For the floors above. A fast path for "everything contiguous, one shape" stands in
+// core/ops/map_op.cc; this is the general one.
 #ifndef TENON_TENSOR_LAUNCH_H_
 #define TENON_TENSOR_LAUNCH_H_
 
@@ -15,17 +15,18 @@
 
 namespace tenon {
 
-// One operand of a launch: a tensor read (or written) with these strides over the launch's common shape.
+// One operand of a launch: a tensor read (or written) with these strides over the launch's common
+// shape.
 struct LaunchOperand {
   const TensorImpl* tensor;
   Dims strides;
 };
 
 struct LaunchShape {
-  DimsView sizes;               // common to all operands
-  uint64_t reduce_axes = 0;     // bit per axis; outputs have stride 0 there
-  uint32_t flags = 0;           // TENON_LAUNCH_*
-  bool indexed = false;         // the program reads INDEX: number elements row-major over `sizes` ...
+  DimsView sizes;            // common to all operands
+  uint64_t reduce_axes = 0;  // bit per axis; outputs have stride 0 there
+  uint32_t flags = 0;        // TENON_LAUNCH_*
+  bool indexed = false;      // the program reads INDEX: number elements row-major over `sizes` ...
   uint64_t index_axes = ~0ull;  // ... counting only these axes (argmax counts the reduced ones)
 };
 
@@ -49,9 +50,11 @@ class PlanSlots {
   std::atomic<const Plan*> plans_[kMaxDevices] = {};
 };
 
-// ---- raw moves: no record, no version; same device ----------------------------------------------------------------
+// ---- raw moves: no record, no version; same device
+// ----------------------------------------------------------------
 
-// dst = cast(src), src broadcast to dst's shape. They must not overlap, unless they are the same elements.
+// dst = cast(src), src broadcast to dst's shape. They must not overlap, unless they are the same
+// elements.
 void raw_copy(const Tensor& dst, const Tensor& src);
 void raw_fill(const Tensor& dst, Scalar value);
 // dst[i] = start + i * step, in dst's dtype (computed in float64 or int64).

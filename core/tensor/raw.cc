@@ -71,7 +71,8 @@ void raw_copy(const Tensor& dst, const Tensor& src) {
          " would discard the imaginary part; take the real part first");
   }
   DeviceState& device = dst.impl()->device();
-  const bool same = to == from && dst.impl()->contiguous && src.impl()->contiguous && dst.size() == src.size();
+  const bool same =
+      to == from && dst.impl()->contiguous && src.impl()->contiguous && dst.size() == src.size();
   if (same && dst.size() > 0) {
     StreamState& stream = current_stream(device);
     use_on_stream(*dst.impl()->storage, stream);
@@ -128,7 +129,8 @@ void read_bytes(const Tensor& src, void* dst) {
   if (t->size == 0) return;
   StreamState& stream = current_stream(t->device());
   use_on_stream(*t->storage, stream);
-  copy_to_host(stream, dst, t->storage->memory.buffer, t->byte_offset(), static_cast<uint64_t>(t->size * item_size(t->dtype)));
+  copy_to_host(stream, dst, t->storage->memory.buffer, t->byte_offset(),
+               static_cast<uint64_t>(t->size * item_size(t->dtype)));
 }
 
 void write_bytes(const Tensor& dst, const void* src) {
@@ -136,7 +138,8 @@ void write_bytes(const Tensor& dst, const void* src) {
   if (t->size == 0) return;
   StreamState& stream = current_stream(t->device());
   use_on_stream(*t->storage, stream);
-  copy_from_host(stream, t->storage->memory.buffer, t->byte_offset(), src, static_cast<uint64_t>(t->size * item_size(t->dtype)));
+  copy_from_host(stream, t->storage->memory.buffer, t->byte_offset(), src,
+                 static_cast<uint64_t>(t->size * item_size(t->dtype)));
 }
 
 Tensor copy_to_device(const Tensor& src, DeviceState& device) {

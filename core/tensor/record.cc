@@ -1,4 +1,5 @@
-// Records: how a tensor was computed, as plain data. The engine that walks them is in core/autograd.
+// Records: how a tensor was computed, as plain data. The engine that walks them is in
+// core/autograd.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -20,7 +21,8 @@ NoGradScope::~NoGradScope() { detail::grad_mode = previous_; }
 EnableGradScope::EnableGradScope() : previous_(std::exchange(detail::grad_mode, true)) {}
 EnableGradScope::~EnableGradScope() { detail::grad_mode = previous_; }
 
-// ---- life of a record ---------------------------------------------------------------------------------------
+// ---- life of a record
+// ---------------------------------------------------------------------------------------
 
 struct Hooks {
   struct Hook {
@@ -44,7 +46,8 @@ namespace {
 
 std::atomic<uint64_t> next_sequence{1};
 
-// Records waiting for destruction on this thread: releasing an edge inside destroy_node() must not recurse.
+// Records waiting for destruction on this thread: releasing an edge inside destroy_node() must not
+// recurse.
 struct Doomed {
   bool active = false;
   std::vector<Node*> list;
@@ -70,10 +73,12 @@ void free_node(Node* n) noexcept {
 Node* new_node(const OpInfo& op, int n_inputs, int n_saved, size_t payload_bytes, int n_outputs) {
   const size_t edges_at = sizeof(Node);
   const size_t saved_at = edges_at + sizeof(Edge) * static_cast<size_t>(n_inputs);
-  const size_t payload_at = (saved_at + sizeof(SavedTensor) * static_cast<size_t>(n_saved) + 15) / 16 * 16;
+  const size_t payload_at =
+      (saved_at + sizeof(SavedTensor) * static_cast<size_t>(n_saved) + 15) / 16 * 16;
   const size_t bytes = payload_at + payload_bytes;
   const int which = detail::block_class(bytes);
-  void* memory = which >= 0 ? detail::take_block(which) : std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+  void* memory =
+      which >= 0 ? detail::take_block(which) : std::aligned_alloc(64, (bytes + 63) / 64 * 64);
   if (!memory) throw std::bad_alloc();
   auto* at = static_cast<std::byte*>(memory);
   Node* n = new (memory) Node;
@@ -124,8 +129,10 @@ void set_edge(Node& node, int i, const Tensor& x) {
   if (!wants_grad(x)) return;
   Node* from = node_of(x);
   if (!from) return;
-  // A view's record that was made anew just now is younger than `node`, whose own consumers are yet to come.
-  if (__builtin_expect(from->sequence > node.sequence, 0)) node.sequence = next_sequence.fetch_add(1, std::memory_order_relaxed);
+  // A view's record that was made anew just now is younger than `node`, whose own consumers are yet
+  // to come.
+  if (__builtin_expect(from->sequence > node.sequence, 0))
+    node.sequence = next_sequence.fetch_add(1, std::memory_order_relaxed);
   retain(from);
   node.edges[i] = {from, x.impl()->output_index};
 }
@@ -154,7 +161,8 @@ Tensor unpack(const Node& node, int i) {
   const SavedTensor& s = node.saved[i];
   if (!s.impl) {
     fail(ErrorCode::kAutograd, node.op->name,
-         "Trying to backward through the graph a second time: the values that were saved for it are freed. "
+         "Trying to backward through the graph a second time: the values that were saved for it "
+         "are freed. "
          "Pass retain_graph = true to the first backward() if you need it again");
   }
   const uint32_t now = s.impl->storage->version.load(std::memory_order_acquire);
@@ -163,16 +171,20 @@ Tensor unpack(const Node& node, int i) {
     retain(s.impl);
     const Tensor t = Tensor::adopt(s.impl);
     fail(ErrorCode::kAutograd, node.op->name,
-         "one of the variables needed for gradient computation has been modified by an inplace operation: ", describe(t),
-         " was saved at version ", s.version, " and is at version ", now, " now; last written by ", writer ? writer : "unknown",
-         trace::last_write_text(s.impl->storage), ". Write to a clone() instead, or use the operation that is not in place");
+         "one of the variables needed for gradient computation has been modified by an inplace "
+         "operation: ",
+         describe(t), " was saved at version ", s.version, " and is at version ", now,
+         " now; last written by ", writer ? writer : "unknown",
+         trace::last_write_text(s.impl->storage),
+         ". Write to a clone() instead, or use the operation that is not in place");
   }
   Tensor x;
   if (s.impl->node == s.node && s.impl->output_index == s.output_index) {
     retain(s.impl);
     x = Tensor::adopt(s.impl);
   } else {
-    // Its own output, or a tensor whose record was replaced (requires_grad_, an in-place write of another view).
+    // Its own output, or a tensor whose record was replaced (requires_grad_, an in-place write of
+    // another view).
     retain(s.impl);
     x = alias(Tensor::adopt(s.impl));
     if (s.node && detail::grad_mode) set_node(x, *s.node, s.output_index);
@@ -189,7 +201,8 @@ void set_node(const Tensor& y, Node& node, uint32_t index) {
   if (t->base) t->base_version = t->storage->version.load(std::memory_order_acquire);
 }
 
-// ---- leaves ---------------------------------------------------------------------------------------------------
+// ---- leaves
+// ---------------------------------------------------------------------------------------------------
 
 struct LeafState {
   std::mutex mutex;
@@ -226,17 +239,17 @@ void set_leaf_grad(Node& leaf, const Tensor& gradient) {
   state.grad = gradient;
 }
 
-void update_leaf_grad(Node& leaf, const Tensor& gradient, Tensor (*combine)(Tensor, const Tensor&)) {
+void update_leaf_grad(Node& leaf, const Tensor& gradient,
+                      Tensor (*combine)(Tensor, const Tensor&)) {
   auto& state = leaf.payload_as<LeafState>();
   std::lock_guard<std::mutex> lock(state.mutex);
   state.grad = combine(state.grad, gradient);
 }
 
-// ---- Tensor's side ----------------------------------------------------------------------------------------------
+// ---- Tensor's side
+// ----------------------------------------------------------------------------------------------
 
-bool Tensor::requires_grad() const {
-  return node_of(*this) != nullptr;
-}
+bool Tensor::requires_grad() const { return node_of(*this) != nullptr; }
 
 bool Tensor::is_leaf() const {
   Node* n = node_of(*this);
@@ -248,7 +261,8 @@ Tensor& Tensor::requires_grad_(bool value) {
   if (value) {
     if (n) return *this;
     if (!is_floating(dtype())) {
-      fail(ErrorCode::kDType, "requires_grad_", "only Tensors of floating point dtype can require gradients, not ", describe(*this),
+      fail(ErrorCode::kDType, "requires_grad_",
+           "only Tensors of floating point dtype can require gradients, not ", describe(*this),
            "; convert it with astype()");
     }
     Node* leaf = new_leaf();
@@ -258,7 +272,8 @@ Tensor& Tensor::requires_grad_(bool value) {
   }
   if (!n) return *this;
   if (!n->leaf) {
-    fail(ErrorCode::kAutograd, "requires_grad_", "you can only change requires_grad flags of leaf variables; ", describe(*this),
+    fail(ErrorCode::kAutograd, "requires_grad_",
+         "you can only change requires_grad flags of leaf variables; ", describe(*this),
          " was computed by ", n->op->name, ". Use detach() for a tensor without history");
   }
   impl_->node = nullptr;
@@ -275,15 +290,16 @@ void Tensor::set_grad(const Tensor& gradient) {
   Node* n = node_of(*this);
   if (!n || !n->leaf) {
     if (!gradient.defined()) return;
-    fail(ErrorCode::kAutograd, "set_grad", describe(*this), n ? " is not a leaf" : " does not require a gradient",
+    fail(ErrorCode::kAutograd, "set_grad", describe(*this),
+         n ? " is not a leaf" : " does not require a gradient",
          "; only leaves that require a gradient hold one");
   }
   if (gradient.defined()) {
     const auto same_shape = gradient.shape().size() == shape().size() &&
                             std::equal(shape().begin(), shape().end(), gradient.shape().begin());
     if (!same_shape || gradient.dtype() != dtype() || !(gradient.device() == device())) {
-      fail(ErrorCode::kShape, "set_grad", "the gradient is ", describe(gradient), ", the tensor ", describe(*this),
-           "; they must agree");
+      fail(ErrorCode::kShape, "set_grad", "the gradient is ", describe(gradient), ", the tensor ",
+           describe(*this), "; they must agree");
     }
   }
   set_leaf_grad(*n, gradient);
@@ -296,10 +312,12 @@ const char* Tensor::grad_fn_name() const {
   return n && !n->leaf ? n->op->name : nullptr;
 }
 
-int64_t Tensor::register_hook(Tensor (*hook)(const Tensor&, void*), void* context, void (*destroy)(void*)) const {
+int64_t Tensor::register_hook(Tensor (*hook)(const Tensor&, void*), void* context,
+                              void (*destroy)(void*)) const {
   Node* n = node_of(*this);
   if (!n) {
-    fail(ErrorCode::kAutograd, "register_hook", describe(*this), " does not require a gradient, so no hook would ever be called");
+    fail(ErrorCode::kAutograd, "register_hook", describe(*this),
+         " does not require a gradient, so no hook would ever be called");
   }
   Hooks* hooks = n->hooks.load();
   if (!hooks) {
@@ -342,7 +360,8 @@ Tensor run_hooks(Node& node, uint32_t output_index, Tensor gradient) {
   }
   for (const Hooks::Hook& h : list) {
     if (h.output_index != output_index) continue;
-    if (Tensor replaced = h.call(gradient, h.context); replaced.defined()) gradient = std::move(replaced);
+    if (Tensor replaced = h.call(gradient, h.context); replaced.defined())
+      gradient = std::move(replaced);
   }
   return gradient;
 }

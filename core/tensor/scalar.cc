@@ -13,8 +13,10 @@ namespace {
 template <class T>
 T saturate(double value) {
   if (std::isnan(value)) return 0;
-  if (value <= static_cast<double>(std::numeric_limits<T>::min())) return std::numeric_limits<T>::min();
-  if (value >= std::ldexp(1.0, std::numeric_limits<T>::digits)) return std::numeric_limits<T>::max();
+  if (value <= static_cast<double>(std::numeric_limits<T>::min()))
+    return std::numeric_limits<T>::min();
+  if (value >= std::ldexp(1.0, std::numeric_limits<T>::digits))
+    return std::numeric_limits<T>::max();
   return static_cast<T>(value);
 }
 
@@ -26,7 +28,8 @@ bool Scalar::fits(DType dtype) const {
   return visit_dtype(dtype, [&]<class T>() -> bool {
     if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
       if (is_floating()) return false;
-      return kind_ == DTypeKind::UInt ? std::in_range<T>(static_cast<uint64_t>(integer_)) : std::in_range<T>(integer_);
+      return kind_ == DTypeKind::UInt ? std::in_range<T>(static_cast<uint64_t>(integer_))
+                                      : std::in_range<T>(integer_);
     } else {
       return true;
     }
@@ -43,9 +46,11 @@ uint64_t Scalar::bits_as(DType dtype) const {
     } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
       value = static_cast<T>(to_double());
     } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
-      value.bits = std::is_same_v<T, Half> ? tenon_f64_to_f16(to_double()) : tenon_f64_to_bf16(to_double());
+      value.bits =
+          std::is_same_v<T, Half> ? tenon_f64_to_f16(to_double()) : tenon_f64_to_bf16(to_double());
     } else {
-      fail(ErrorCode::kDType, "scalar", "a number cannot be written as ", dtype_name(dtype), " in a program");
+      fail(ErrorCode::kDType, "scalar", "a number cannot be written as ", dtype_name(dtype),
+           " in a program");
     }
     uint64_t bits = 0;
     std::memcpy(&bits, &value, sizeof value);

@@ -6,7 +6,8 @@
 namespace tenon {
 
 void use_on_stream_slow(Storage& storage, StreamState& stream) {
-  // What the home stream still has to do with these bytes comes first; and they are not reused before `stream` is done.
+  // What the home stream still has to do with these bytes comes first; and they are not reused
+  // before `stream` is done.
   record_use(storage.memory, stream);
 }
 

@@ -1,9 +1,10 @@
 // Storage: a run of bytes on one device, shared by all tensors that look at it.
 //
-// It knows its device, whether it may be written (a read-only array or map stays read-only), how often it was
-// written (the version, by which backward notices that a saved value changed), and who owns the bytes: the
-// device's memory cache, an outside owner with a callback, or the tensor block it is embedded in.
-// Reference-counted; counts are atomic. The owner's callback runs once, on whatever thread drops the last use.
+// It knows its device, whether it may be written (a read-only array or map stays read-only), how
+// often it was written (the version, by which backward notices that a saved value changed), and who
+// owns the bytes: the device's memory cache, an outside owner with a callback, or the tensor block
+// it is embedded in. Reference-counted; counts are atomic. The owner's callback runs once, on
+// whatever thread drops the last use.
 #ifndef TENON_TENSOR_STORAGE_H_
 #define TENON_TENSOR_STORAGE_H_
 
@@ -34,17 +35,20 @@ struct Storage {
   void* owner_context;
 
   // Where byte 0 is for host code; only on host-addressable devices.
-  std::byte* host_data() const { return reinterpret_cast<std::byte*>(memory.buffer + memory.offset); }
+  std::byte* host_data() const {
+    return reinterpret_cast<std::byte*>(memory.buffer + memory.offset);
+  }
 };
 
 // An embedded storage stands here in its tensor's block, in bytes.
 inline constexpr size_t kEmbeddedStorageAt = 256;
 
-// Work on `stream` uses this storage: makes its memory wait for that stream when it is another than its own, and
-// makes that stream wait for what its own stream has not finished.
+// Work on `stream` uses this storage: makes its memory wait for that stream when it is another than
+// its own, and makes that stream wait for what its own stream has not finished.
 void use_on_stream_slow(Storage& storage, StreamState& stream);
 inline void use_on_stream(Storage& storage, StreamState& stream) {
-  if (__builtin_expect(storage.home != &stream && !storage.device->synchronous, 0)) use_on_stream_slow(storage, stream);
+  if (__builtin_expect(storage.home != &stream && !storage.device->synchronous, 0))
+    use_on_stream_slow(storage, stream);
 }
 
 // A new storage from the device's cache, with one reference. bytes may be 0.

@@ -1,4 +1,5 @@
-// Who owns the bytes and until when: memory of others, embedded storage, views that outlive everything, other threads.
+// Who owns the bytes and until when: memory of others, embedded storage, views that outlive
+// everything, other threads.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -25,7 +26,8 @@ struct Owner {
     ++owner->released;
   }
   Tensor tensor(DimsView shape, DimsView strides, int64_t first = 0, bool read_only = false) {
-    return from_memory(data.data() + first, DType::float64, shape, strides, read_only, &Owner::release, this);
+    return from_memory(data.data() + first, DType::float64, shape, strides, read_only,
+                       &Owner::release, this);
   }
 };
 
@@ -190,8 +192,10 @@ TEST(FromMemory, ReadOnlyIsHonouredByEveryWrite) {
       {"fill_", [](Tensor& x) { x.fill_(3); }},
       {"fill_", [](Tensor& x) { x.zero_(); }},
       {"mutable_data", [](Tensor& x) { x.mutable_data<double>(); }},
-      {"twice", [](Tensor& x) {
-         const Fused twice = fuse("twice", 1, 1, [](const map::Value* in, map::Value* out) { out[0] = in[0] + in[0]; });
+      {"twice",
+       [](Tensor& x) {
+         const Fused twice = fuse(
+             "twice", 1, 1, [](const map::Value* in, map::Value* out) { out[0] = in[0] + in[0]; });
          const Operand operands[] = {x};
          twice.run_inplace(std::span<Tensor>(&x, 1), operands);
        }},
@@ -204,7 +208,8 @@ TEST(FromMemory, ReadOnlyIsHonouredByEveryWrite) {
       std::unique_ptr<NoGradScope> scope(no_grad ? new NoGradScope : nullptr);
       const std::string text = error_of(ErrorCode::kReadOnly, [&] { w.call(x); });
       EXPECT_EQ(text.rfind(std::string(w.name) + ":", 0), 0u) << text;
-      EXPECT_TRUE(has(text, "read-only") && has(text, "float64[6]") && has(text, "clone()")) << text;
+      EXPECT_TRUE(has(text, "read-only") && has(text, "float64[6]") && has(text, "clone()"))
+          << text;
       EXPECT_EQ(x.version(), 0u) << w.name;
     }
   }
@@ -228,8 +233,10 @@ TEST(Storage, BlocksReturnOnAnyThread) {
   for (int k = 0; k < 8; ++k) {
     threads.emplace_back([&handed, k] {
       std::vector<Tensor> many;
-      for (int i = 0; i < 3000; ++i) many.push_back(full({1 + i % 200}, i, DType::float32, test_device()));
-      handed[static_cast<size_t>(k)] = many[static_cast<size_t>(100 * k + 5)].at({Slice{.stop = 1}});
+      for (int i = 0; i < 3000; ++i)
+        many.push_back(full({1 + i % 200}, i, DType::float32, test_device()));
+      handed[static_cast<size_t>(k)] =
+          many[static_cast<size_t>(100 * k + 5)].at({Slice{.stop = 1}});
     });
   }
   for (std::thread& t : threads) t.join();

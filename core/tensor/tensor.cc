@@ -9,8 +9,8 @@
 namespace tenon {
 namespace {
 
-// A tensor with small storage is one block: [TensorImpl | Storage | data]. destroy_storage() returns it, from the
-// storage's address, when the last view is gone.
+// A tensor with small storage is one block: [TensorImpl | Storage | data]. destroy_storage()
+// returns it, from the storage's address, when the last view is gone.
 constexpr size_t kStorageAt = kEmbeddedStorageAt, kDataAt = kStorageAt + 128;
 static_assert(sizeof(TensorImpl) <= kStorageAt && sizeof(Storage) <= kDataAt - kStorageAt);
 static_assert(kDataAt + kEmbeddedData <= detail::kBlockSizes[2]);
@@ -72,7 +72,8 @@ TensorImpl* allocate_impl(DeviceState& device, DType dtype, DimsView shape) {
   const int64_t count = element_count("empty", shape);
   int64_t bytes;
   if (__builtin_mul_overflow(count, item_size(dtype), &bytes)) {
-    fail(ErrorCode::kOutOfMemory, "empty", "a ", dtype_name(dtype), " tensor of shape ", shape_text(shape), " exceeds 2^63 bytes");
+    fail(ErrorCode::kOutOfMemory, "empty", "a ", dtype_name(dtype), " tensor of shape ",
+         shape_text(shape), " exceeds 2^63 bytes");
   }
   TensorImpl* t;
   if (device.host_addressable && bytes <= static_cast<int64_t>(kEmbeddedData)) {
@@ -113,7 +114,8 @@ Tensor new_tensor_strided(DeviceState& device, DType dtype, DimsView shape, Dims
   return Tensor::adopt(t);
 }
 
-Tensor adopt_storage(Storage* storage, DType dtype, DimsView shape, DimsView strides, int64_t offset) {
+Tensor adopt_storage(Storage* storage, DType dtype, DimsView shape, DimsView strides,
+                     int64_t offset) {
   TensorImpl* t = init_impl(detail::take_block(0), 0, dtype, static_cast<int>(shape.size()));
   t->storage = storage;
   set_layout(t, shape, strides);
@@ -164,22 +166,28 @@ DimsView Tensor::shape() const { return impl_->shape_view(); }
 DimsView Tensor::strides() const { return impl_->strides_view(); }
 int Tensor::ndim() const { return impl_->rank; }
 int64_t Tensor::size() const { return impl_->size; }
-int64_t Tensor::size(int64_t axis) const { return impl_->sizes[normalize_axis("size", axis, impl_->rank)]; }
+int64_t Tensor::size(int64_t axis) const {
+  return impl_->sizes[normalize_axis("size", axis, impl_->rank)];
+}
 Device Tensor::device() const { return Device(impl_->device()); }
 bool Tensor::is_contiguous() const { return impl_->contiguous; }
 bool Tensor::read_only() const { return impl_->storage->read_only; }
-bool Tensor::shares_storage_with(const Tensor& other) const { return impl_->storage == other.impl_->storage; }
+bool Tensor::shares_storage_with(const Tensor& other) const {
+  return impl_->storage == other.impl_->storage;
+}
 uint32_t Tensor::version() const { return impl_->storage->version.load(std::memory_order_acquire); }
 
 void Tensor::check_dtype(std::string_view operation, DType wanted) const {
   if (dtype() != wanted) {
-    fail(ErrorCode::kDType, operation, "the tensor is ", dtype_name(dtype()), ", not ", dtype_name(wanted), "; convert it with astype()");
+    fail(ErrorCode::kDType, operation, "the tensor is ", dtype_name(dtype()), ", not ",
+         dtype_name(wanted), "; convert it with astype()");
   }
 }
 
 const void* Tensor::raw_data() const {
   if (!impl_->device().host_addressable) {
-    fail(ErrorCode::kDevice, "data", "memory of ", impl_->device().text, " cannot be read by host code; use cpu() first");
+    fail(ErrorCode::kDevice, "data", "memory of ", impl_->device().text,
+         " cannot be read by host code; use cpu() first");
   }
   return reinterpret_cast<const void*>(impl_->storage->memory.buffer + impl_->byte_offset());
 }
@@ -187,7 +195,8 @@ const void* Tensor::raw_data() const {
 void* Tensor::raw_mutable_data() {
   const void* data = raw_data();
   if (read_only()) {
-    fail(ErrorCode::kReadOnly, "mutable_data", describe(*this), " is read-only (it shares memory that may only be read); clone() it first");
+    fail(ErrorCode::kReadOnly, "mutable_data", describe(*this),
+         " is read-only (it shares memory that may only be read); clone() it first");
   }
   note_write(*this, "mutable_data");
   return const_cast<void*>(data);
@@ -198,7 +207,8 @@ std::string describe(const Tensor& t) {
   return concat_text(dtype_name(t.dtype()), shape_text(t.shape()), " on ", t.impl()->device().text);
 }
 
-// ---- item ---------------------------------------------------------------------------------------------------------
+// ---- item
+// ---------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -211,7 +221,8 @@ void read_element(const Tensor& t, void* element) {
   }
   const auto bytes = static_cast<size_t>(item_size(i->dtype));
   if (__builtin_expect(i->device().host_addressable, 1)) {
-    std::memcpy(element, reinterpret_cast<const void*>(i->storage->memory.buffer + i->byte_offset()), bytes);
+    std::memcpy(element,
+                reinterpret_cast<const void*>(i->storage->memory.buffer + i->byte_offset()), bytes);
     return;
   }
   StreamState& stream = current_stream(i->device());
@@ -233,20 +244,25 @@ T Tensor::item() const {
     std::memcpy(&value, element, sizeof value);
     if constexpr (kIsComplex<T>) {
       if constexpr (kIsComplex<E>) {
-        return T{static_cast<decltype(T::real)>(value.real), static_cast<decltype(T::imag)>(value.imag)};
+        return T{static_cast<decltype(T::real)>(value.real),
+                 static_cast<decltype(T::imag)>(value.imag)};
       } else {
         return T{static_cast<decltype(T::real)>(value), 0};
       }
     } else if constexpr (kIsComplex<E>) {
       if (value.imag != 0) {
-        fail(ErrorCode::kDType, "item", "the element is complex with an imaginary part; read it as a complex number");
+        fail(ErrorCode::kDType, "item",
+             "the element is complex with an imaginary part; read it as a complex number");
       }
       return static_cast<T>(value.real);
-    } else if constexpr (std::is_integral_v<T> && (std::is_floating_point_v<E> || std::is_class_v<E>)) {
+    } else if constexpr (std::is_integral_v<T> &&
+                         (std::is_floating_point_v<E> || std::is_class_v<E>)) {
       const auto real = static_cast<double>(value);
       const T converted = static_cast<T>(Scalar(real).to_int64());
-      if (static_cast<double>(converted) != real || real == 0x1p63) {  // 2^63 saturates to 2^63 - 1, which rounds back
-        fail(ErrorCode::kDType, "item", "the element ", real, " is not an integer of the type asked for; read it as a double");
+      if (static_cast<double>(converted) != real ||
+          real == 0x1p63) {  // 2^63 saturates to 2^63 - 1, which rounds back
+        fail(ErrorCode::kDType, "item", "the element ", real,
+             " is not an integer of the type asked for; read it as a double");
       }
       return converted;
     } else if constexpr (std::is_integral_v<T> && std::is_integral_v<E>) {

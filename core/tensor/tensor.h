@@ -5,14 +5,17 @@
 //   y.backward();
 //   x.grad();                       // tensor([2., 4., 6.])
 //
-// A Tensor is a handle (one pointer): copying it shares the data, clone() copies the data. Views (reshape,
-// slices with any step, permute_dims, broadcast_to) share the data too and are differentiable; a write through one
-// is seen through all. A default-constructed Tensor is undefined: only defined() and assignment are allowed.
+// A Tensor is a handle (one pointer): copying it shares the data, clone() copies the data. Views
+// (reshape, slices with any step, permute_dims, broadcast_to) share the data too and are
+// differentiable; a write through one is seen through all. A default-constructed Tensor is
+// undefined: only defined() and assignment are allowed.
 //
-// Errors are tenon::Error and leave the arguments as they were. Threads: handles may be copied and read
-// anywhere; two threads writing one tensor's data, or one writing what another reads, race, as with any array.
+// Errors are tenon::Error and leave the arguments as they were. Threads: handles may be copied and
+// read anywhere; two threads writing one tensor's data, or one writing what another reads, race, as
+// with any array.
 //
-// Names follow the Array API; .item() .detach() .cpu() .cuda() .to() .grad() .backward() follow PyTorch.
+// Names follow the Array API; .item() .detach() .cpu() .cuda() .to() .grad() .backward() follow
+// PyTorch.
 #ifndef TENON_TENSOR_TENSOR_H_
 #define TENON_TENSOR_TENSOR_H_
 
@@ -33,7 +36,8 @@ namespace tenon {
 struct TensorImpl;  // impl.h
 class Tensor;
 
-// One position of an index: an integer (drops the axis), a slice, a new axis, or the rest of the axes.
+// One position of an index: an integer (drops the axis), a slice, a new axis, or the rest of the
+// axes.
 struct Slice {
   int64_t start = kUnset, stop = kUnset, step = kUnset;
 };
@@ -41,9 +45,10 @@ class Index {
  public:
   enum class Kind { kInteger, kSlice, kNewAxis, kEllipsis };
   template <class T>
-    requires std::is_integral_v<T>
-  Index(T i) : kind(Kind::kInteger), integer(static_cast<int64_t>(i)) {}  // NOLINT(google-explicit-constructor)
-  Index(Slice s) : kind(Kind::kSlice), slice(s) {}                          // NOLINT(google-explicit-constructor)
+  requires std::is_integral_v<T> Index(T i)
+      : kind(Kind::kInteger),
+        integer(static_cast<int64_t>(i)) {}         // NOLINT(google-explicit-constructor)
+  Index(Slice s) : kind(Kind::kSlice), slice(s) {}  // NOLINT(google-explicit-constructor)
   static Index new_axis() { return Index(Kind::kNewAxis); }
   static Index ellipsis() { return Index(Kind::kEllipsis); }
   Kind kind;
@@ -86,9 +91,9 @@ class Tensor {
   // Counts writes to the storage, through any view.
   uint32_t version() const;
 
-  // First element in host memory; throws kDevice if the device's memory is no host memory. The pointer is good
-  // while a tensor of the storage lives. data<T>() throws kDType unless T is the dtype; mutable_data() also
-  // counts as a write (read-only and version rules apply).
+  // First element in host memory; throws kDevice if the device's memory is no host memory. The
+  // pointer is good while a tensor of the storage lives. data<T>() throws kDType unless T is the
+  // dtype; mutable_data() also counts as a write (read-only and version rules apply).
   const void* raw_data() const;
   void* raw_mutable_data();
   template <class T>
@@ -102,34 +107,36 @@ class Tensor {
     return static_cast<T*>(raw_mutable_data());
   }
 
-  // The one element of a tensor of any shape of one element, on any device. As an integer: exactly, or kDType; as a float:
-  // rounded to it; as a complex number always; a complex element with an imaginary part as a real number: kDType.
+  // The one element of a tensor of any shape of one element, on any device. As an integer: exactly,
+  // or kDType; as a float: rounded to it; as a complex number always; a complex element with an
+  // imaginary part as a real number: kDType.
   template <class T>
   T item() const;
-  double item() const;  // any real dtype
+  double item() const;       // any real dtype
   std::string text() const;  // as printed: "tensor([1., 2., 3.])"
 
   // --- gradients ---
   bool requires_grad() const;
   Tensor& requires_grad_(bool value = true);  // leaf tensors only; floating dtypes only
   bool is_leaf() const;
-  Tensor grad() const;  // undefined if there is none
+  Tensor grad() const;                    // undefined if there is none
   void set_grad(const Tensor& gradient);  // undefined clears it
-  // Accumulates d this / d leaf into every leaf's grad() (core/autograd). `gradient` has this tensor's
-  // shape; may be left out for one element. The graph is freed unless retain_graph.
-  void backward(const Tensor& gradient = Tensor(), bool retain_graph = false, bool create_graph = false) const;
+  // Accumulates d this / d leaf into every leaf's grad() (core/autograd). `gradient` has this
+  // tensor's shape; may be left out for one element. The graph is freed unless retain_graph.
+  void backward(const Tensor& gradient = Tensor(), bool retain_graph = false,
+                bool create_graph = false) const;
   // The same data without history: shares storage and version, so that a later write is noticed.
   Tensor detach() const;
   const char* grad_fn_name() const;  // of the operation that made it; nullptr for a leaf
-  // Called with the gradient of this tensor when it is computed; may return a replacement (or an undefined
-  // tensor to keep it). Returns a number for remove_hook.
+  // Called with the gradient of this tensor when it is computed; may return a replacement (or an
+  // undefined tensor to keep it). Returns a number for remove_hook.
   int64_t register_hook(Tensor (*hook)(const Tensor& gradient, void* context), void* context,
                         void (*destroy)(void* context) = nullptr) const;
   void remove_hook(int64_t id) const;
 
   // --- copies (differentiable; core/ops) ---
-  Tensor clone() const;                      // keeps dense strides
-  Tensor contiguous() const;                 // itself if row-major already
+  Tensor clone() const;                               // keeps dense strides
+  Tensor contiguous() const;                          // itself if row-major already
   Tensor to(Device device, bool copy = false) const;  // itself if already there, unless copy
   Tensor to(std::string_view device, bool copy = false) const { return to(Device(device), copy); }
   Tensor to(DType dtype, bool copy = false) const;
@@ -185,7 +192,8 @@ extern template Complex128 Tensor::item<Complex128>() const;
 // "float32[2, 3] on cpu": for messages.
 std::string describe(const Tensor& t);
 
-// --- making tensors (core/tensor/create.h has more) ------------------------------------------------------
+// --- making tensors (core/tensor/create.h has more)
+// ------------------------------------------------------
 
 Tensor empty(DimsView shape, DType dtype = kDefaultFloat, Device device = Device());
 Tensor full(DimsView shape, Scalar value, DType dtype = DType::none, Device device = Device());
@@ -195,14 +203,16 @@ Tensor empty_like(const Tensor& t);
 Tensor zeros_like(const Tensor& t);
 Tensor ones_like(const Tensor& t);
 // start, start + step, ... below stop (above it for a negative step).
-Tensor arange(Scalar start, Scalar stop, Scalar step = 1, DType dtype = DType::none, Device device = Device());
+Tensor arange(Scalar start, Scalar stop, Scalar step = 1, DType dtype = DType::none,
+              Device device = Device());
 
 // A new tensor with these elements, row by row; the data is copied.
 Tensor from_host(DType dtype, DimsView shape, const void* data, Device device = Device());
 template <class T>
 Tensor tensor(std::span<const T> values, DimsView shape, Device device = Device()) {
   if (static_cast<int64_t>(values.size()) != element_count("tensor", shape)) {
-    fail(ErrorCode::kShape, "tensor", values.size(), " values do not fill shape ", shape_text(shape));
+    fail(ErrorCode::kShape, "tensor", values.size(), " values do not fill shape ",
+         shape_text(shape));
   }
   return from_host(dtype_of<T>(), shape, values.data(), device);
 }
@@ -217,7 +227,8 @@ Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, Device devic
   const int64_t columns = rows.size() ? static_cast<int64_t>(rows.begin()->size()) : 0;
   for (const auto& row : rows) {
     if (static_cast<int64_t>(row.size()) != columns) {
-      fail(ErrorCode::kShape, "tensor", "rows of ", columns, " and ", row.size(), " elements; all rows need one length");
+      fail(ErrorCode::kShape, "tensor", "rows of ", columns, " and ", row.size(),
+           " elements; all rows need one length");
     }
     flat.insert(flat.end(), row.begin(), row.end());
   }
@@ -225,18 +236,18 @@ Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, Device devic
   return from_host(dtype_of<T>(), shape, flat.data(), device);
 }
 template <class T>
-  requires std::is_arithmetic_v<T>
-Tensor tensor(T value, Device device = Device()) {
+requires std::is_arithmetic_v<T> Tensor tensor(T value, Device device = Device()) {
   return from_host(dtype_of<T>(), {}, &value, device);
 }
 
-// A tensor over memory that somebody else owns, on the cpu: shares it. `release(context)` is called once, when the
-// last tensor on it is gone. Strides in elements, any sign; `data` is the first element, `low` the lowest address
-// of the memory that the strides reach (bytes in all).
+// A tensor over memory that somebody else owns, on the cpu: shares it. `release(context)` is called
+// once, when the last tensor on it is gone. Strides in elements, any sign; `data` is the first
+// element, `low` the lowest address of the memory that the strides reach (bytes in all).
 Tensor from_memory(void* data, DType dtype, DimsView shape, DimsView strides, bool read_only,
                    void (*release)(void* context), void* context);
 
-// --- scopes ------------------------------------------------------------------------------------------------
+// --- scopes
+// ------------------------------------------------------------------------------------------------
 
 // No operation of this thread records a graph while one is alive.
 class NoGradScope {

@@ -1,5 +1,6 @@
-// Small calls without a gradient: what one costs on the cpu, beside the arithmetic. Targets (performance.md, "Small
-// calls"): add <= 100 ns, a view <= 40 ns, empty(1) <= 50 ns, item <= 10 ns.
+// Small calls without a gradient: what one costs on the cpu, beside the arithmetic. Targets
+// (performance.md, "Small calls"): add <= 100 ns, a view <= 40 ns, empty(1) <= 50 ns, item <= 10
+// ns.
 #include <benchmark/benchmark.h>
 
 #include "tenon/tenon.h"

@@ -1,5 +1,5 @@
-// Large calls on the cpu: elementwise at 1e3, 1e5 and 1e7 elements, matrix products of 64 to 2048. Bytes are those that the
-// operation must move once; compare with the copy in the same run.
+// Large calls on the cpu: elementwise at 1e3, 1e5 and 1e7 elements, matrix products of 64 to 2048.
+// Bytes are those that the operation must move once; compare with the copy in the same run.
 #include <benchmark/benchmark.h>
 
 #include "tenon/tenon.h"
@@ -19,10 +19,11 @@ void elementwise(benchmark::State& state, int operands, Call call) {
   state.SetBytesProcessed(state.iterations() * n * 4 * operands);
   state.SetItemsProcessed(state.iterations() * n);
 }
-#define ELEMENTWISE(name, operands, expression)                                        \
-  void name(benchmark::State& state) {                                                 \
-    elementwise(state, operands, [](const Tensor& x, [[maybe_unused]] const Tensor& y) { return expression; }); \
-  }                                                                                    \
+#define ELEMENTWISE(name, operands, expression)                                                \
+  void name(benchmark::State& state) {                                                         \
+    elementwise(state, operands,                                                               \
+                [](const Tensor& x, [[maybe_unused]] const Tensor& y) { return expression; }); \
+  }                                                                                            \
   BENCHMARK(name)->Apply(sizes)
 ELEMENTWISE(large_copy, 2, x.clone());
 ELEMENTWISE(large_add, 3, add(x, y));
@@ -56,7 +57,8 @@ void matmul_square(benchmark::State& state) {
   const int64_t n = state.range(0);
   const Tensor a = uniform({n, n}, -1, 1), b = uniform({n, n}, -1, 1);
   for (auto _ : state) benchmark::DoNotOptimize(matmul(a, b).impl());
-  state.counters["flop/s"] = benchmark::Counter(2.0 * static_cast<double>(n * n * n), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["flop/s"] = benchmark::Counter(2.0 * static_cast<double>(n * n * n),
+                                                benchmark::Counter::kIsIterationInvariantRate);
 }
 BENCHMARK(matmul_square)->RangeMultiplier(2)->Range(64, 2048)->UseRealTime();
 

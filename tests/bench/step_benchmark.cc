@@ -1,5 +1,6 @@
-// Training steps on the cpu: zero_grad, forward, cross entropy, backward, update. Targets (performance.md): MLP 4-8-3 with
-// batch 4 and SGD <= 6 us; MLP 784-256-128-10 with batch 64 at least 1.25 times PyTorch's rate.
+// Training steps on the cpu: zero_grad, forward, cross entropy, backward, update. Targets
+// (performance.md): MLP 4-8-3 with batch 4 and SGD <= 6 us; MLP 784-256-128-10 with batch 64 at
+// least 1.25 times PyTorch's rate.
 #include <benchmark/benchmark.h>
 
 #include "tenon/nn/activation.h"
@@ -12,7 +13,8 @@ namespace tenon {
 namespace {
 
 template <class Optimizer>
-void step(benchmark::State& state, nn::Sequential model, int64_t batch, int64_t in, int64_t classes) {
+void step(benchmark::State& state, nn::Sequential model, int64_t batch, int64_t in,
+          int64_t classes) {
   Optimizer optimizer(model.parameters());
   const Tensor x = uniform({batch, in}), y = randint({batch}, 0, classes);
   for (auto _ : state) {
@@ -22,9 +24,12 @@ void step(benchmark::State& state, nn::Sequential model, int64_t batch, int64_t 
   }
 }
 
-nn::Sequential small_mlp() { return nn::Sequential(nn::Linear(4, 8), nn::Relu(), nn::Linear(8, 3)); }
+nn::Sequential small_mlp() {
+  return nn::Sequential(nn::Linear(4, 8), nn::Relu(), nn::Linear(8, 3));
+}
 nn::Sequential mlp() {
-  return nn::Sequential(nn::Linear(784, 256), nn::Relu(), nn::Linear(256, 128), nn::Relu(), nn::Linear(128, 10));
+  return nn::Sequential(nn::Linear(784, 256), nn::Relu(), nn::Linear(256, 128), nn::Relu(),
+                        nn::Linear(128, 10));
 }
 
 void step_4_8_3_forward(benchmark::State& state) {
@@ -50,7 +55,9 @@ void step_4_8_3_adamw(benchmark::State& state) { step<nn::AdamW>(state, small_ml
 BENCHMARK(step_4_8_3_adamw);
 void step_784_256_128_10_sgd(benchmark::State& state) { step<nn::Sgd>(state, mlp(), 64, 784, 10); }
 BENCHMARK(step_784_256_128_10_sgd)->UseRealTime();
-void step_784_256_128_10_adamw(benchmark::State& state) { step<nn::AdamW>(state, mlp(), 64, 784, 10); }
+void step_784_256_128_10_adamw(benchmark::State& state) {
+  step<nn::AdamW>(state, mlp(), 64, 784, 10);
+}
 BENCHMARK(step_784_256_128_10_adamw)->UseRealTime();
 
 }  // namespace
