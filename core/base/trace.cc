@@ -34,27 +34,27 @@ struct Place {
   std::string function, line;
 };
 
-// Function and "main.cc:12" by the addr2line program; empty without it, the line also without debug
-// information.
-Place place_of(const char* file, uintptr_t offset) {
+// The function at this address and its "main.cc:12", by the addr2line program; what was inlined
+// into it does not count (its names come without their namespace). Empty without the program, or if
+// the function is the library's own; the line also without debug information.
+Place caller_at(const char* file, uintptr_t offset) {
   Place place;
   if (std::strchr(file, '\'')) return place;
   char command[1024];
-  if (std::snprintf(command, sizeof command, "addr2line -f -C -s -e '%s' 0x%lx 2>/dev/null", file,
-                    static_cast<unsigned long>(offset)) >= static_cast<int>(sizeof command)) {
+  if (std::snprintf(command, sizeof command, "addr2line -f -i -C -s -e '%s' 0x%lx 2>/dev/null",
+                    file, static_cast<unsigned long>(offset)) >= static_cast<int>(sizeof command)) {
     return place;
   }
   FILE* pipe = popen(command, "r");
   if (!pipe) return place;
-  char text[2][512] = {};
-  const bool read =
-      std::fgets(text[0], sizeof text[0], pipe) && std::fgets(text[1], sizeof text[1], pipe);
+  char function[512], line[512];
+  while (std::fgets(function, sizeof function, pipe) && std::fgets(line, sizeof line, pipe)) {
+    function[std::strcspn(function, "\n")] = line[std::strcspn(line, "\n")] = 0;
+    place.function = function[0] == '?' ? "" : function;  // the last one is the outermost
+    place.line = line[0] == '?' ? "" : line;
+  }
   pclose(pipe);
-  if (!read) return place;
-  for (auto& t : text) t[std::strcspn(t, "\n")] = 0;
-  if (text[0][0] != '?') place.function = text[0];
-  if (text[1][0] != '?') place.line = text[1];
-  return place;
+  return place.function.rfind("tenon::", 0) == 0 ? Place() : place;
 }
 
 }  // namespace
@@ -97,9 +97,8 @@ std::string last_write_text(const void* object) {
     // The call stands before the return address.
     const uintptr_t offset = reinterpret_cast<uintptr_t>(frames.address[i]) -
                              reinterpret_cast<uintptr_t>(info.dli_fbase) - 1;
-    const Place place = place_of(info.dli_fname, offset);
-    if (place.function.rfind("tenon::", 0) == 0 || (place.function.empty() && place.line.empty()))
-      continue;
+    const Place place = caller_at(info.dli_fname, offset);
+    if (place.function.empty()) continue;
     return " (in " + place.function + (place.line.empty() ? "" : " at " + place.line) + ")";
   }
   return {};

@@ -266,17 +266,6 @@ bool needs_copy(const TensorImpl* target, const TensorImpl* operand, DimsView op
   return true;
 }
 
-// Counts the write and gives x its new history.
-void finish_inplace(const char* name, const Tensor& x, RecordGuard& record) {
-  note_write(x, name);
-  if (record.node()) {
-    record.save_outputs(&x);
-    rebase_history(x, record.node(), 0);
-  } else if (detail::grad_mode && x.requires_grad()) {
-    rebase_history(x, nullptr, 0);
-  }
-}
-
 }  // namespace
 
 void MapOp::call_inplace(Tensor& x, const Operand* operands) {

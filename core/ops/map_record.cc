@@ -194,6 +194,17 @@ void RecordGuard::attach(const Tensor* outputs) {
   }
 }
 
+// Counts the write and gives x its new history.
+void finish_inplace(const char* name, const Tensor& x, RecordGuard& record) {
+  note_write(x, name);
+  if (record.node()) {
+    record.save_outputs(&x);
+    rebase_history(x, record.node(), 0);
+  } else if (detail::grad_mode && x.requires_grad()) {
+    rebase_history(x, nullptr, 0);
+  }
+}
+
 void launch_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs,
                    const uint64_t* scalars, const Tensor* outputs, uint32_t flags) {
   const TensorImpl* first = outputs[0].impl();

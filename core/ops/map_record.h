@@ -68,6 +68,10 @@ class RecordGuard {
   const MapGradient* gradient_ = nullptr;
 };
 
+// Counts the write of x in place and gives x its new history. (Not in an anonymous namespace:
+// TENON_TRACE tells the library's functions by their names.)
+void finish_inplace(const char* name, const Tensor& x, RecordGuard& record);
+
 }  // namespace tenon
 
 #endif  // TENON_OPS_MAP_RECORD_H_
