@@ -23,7 +23,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // Operands of the programs, in this order.
 enum SgdOperand { kSgdP, kSgdG, kSgdLr, kSgdDecay, kSgdV, kSgdMomentum };
-enum AdamWOperand { kP, kM, kV, kG, kKeep, kStep, kBeta1, kRest1, kBeta2, kRest2, kScale2, kEps };
+enum AdamWOperand { kP, kM, kV, kG, kKeep, kStep, kBeta1, kRest1, kBeta2, kRest2, kEps };
 
 // m, rounded to a multiple of about 1e-27 (float32; 1e-36 in float64), where it is below 1e-20.
 // Momentum of a parameter whose gradient has become 0 for good (a unit that died) would decay into
@@ -47,7 +47,7 @@ void sgd_momentum(const Value* x, Value* y) {
 void adamw(const Value* x, Value* y) {
   const Value m = without_subnormals(x[kBeta1] * x[kM] + x[kRest1] * x[kG]);
   const Value v = x[kBeta2] * x[kV] + x[kRest2] * x[kG] * x[kG];
-  y[0] = x[kP] * x[kKeep] - x[kStep] * m / (sqrt(v) * x[kScale2] + x[kEps]);
+  y[0] = x[kP] * x[kKeep] - x[kStep] * m / (sqrt(v) + x[kEps]);
   y[1] = m;
   y[2] = v;
 }
@@ -191,25 +191,17 @@ AdamW::AdamW(std::vector<Tensor> parameters, const AdamWOptions& options)
 }
 
 void AdamW::update(Slot& slot, const Tensor& gradient) {
-  static const Fused* const program = new Fused(fuse("adamw", 12, 3, adamw));  // kept for good
+  static const Fused* const program = new Fused(fuse("adamw", 11, 3, adamw));  // kept for good
   const auto& [initial_lr, beta1, beta2, eps, weight_decay] = options_;
   const auto t = static_cast<double>(slot.steps);
-  // Of small differences, so in double: sqrt(v / c) + eps = sqrt(v) * scale2 + eps.
-  const double step = lr() / (1 - std::pow(beta1, t));
-  const double scale2 = 1 / std::sqrt(1 - std::pow(beta2, t));
+  // Both bias corrections as factors of numbers:
+  //   lr * (m / c1) / (sqrt(v) / c2 + eps) = (lr * c2 / c1) * m / (sqrt(v) + c2 * eps)
+  const double c1 = 1 - std::pow(beta1, t), c2 = std::sqrt(1 - std::pow(beta2, t));
   Tensor targets[] = {slot.parameter, slot.state[0], slot.state[1]};
-  const Operand operands[] = {slot.parameter,
-                              slot.state[0],
-                              slot.state[1],
-                              gradient,
-                              1 - lr() * weight_decay,
-                              step,
-                              beta1,
-                              1 - beta1,
-                              beta2,
-                              1 - beta2,
-                              scale2,
-                              eps};
+  const Operand operands[] = {
+      slot.parameter, slot.state[0], slot.state[1], gradient, 1 - lr() * weight_decay,
+      lr() * c2 / c1, beta1,         1 - beta1,     beta2,    1 - beta2,
+      c2 * eps};
   program->run_inplace(targets, operands);
 }
 

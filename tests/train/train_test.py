@@ -161,8 +161,8 @@ class TrainTest(unittest.TestCase):
 
     def test_draws_a_bar_on_a_terminal(self):
         data = self.path("long.npz")
-        write_data(data, 8, 4000, 3)
-        arguments = command("--data", data, "--epochs", "8", "--batch", "4", "--out", self.path("terminal"))
+        write_data(data, 8, 20000, 3)
+        arguments = command("--data", data, "--epochs", "2", "--batch", "1", "--out", self.path("terminal"))
         main, other = pty.openpty()
         process = subprocess.Popen(arguments, env=ENVIRONMENT, stdout=other)
         os.close(other)
@@ -177,7 +177,7 @@ class TrainTest(unittest.TestCase):
             output += piece
         self.assertEqual(process.wait(), 0)
         text = output.decode()
-        self.assertRegex(text, r"\repoch \d/8 \[=*>? *\] +\d+ %  loss \d+\.\d+  [\d,]+ images/s")
+        self.assertRegex(text, r"\repoch \d/2 \[=*>? *\] +\d+ %  loss \d+\.\d+  [\d,]+ images/s")
         self.assertRegex(text.splitlines()[-1], r"^test accuracy: ")
 
     def test_mistakes_are_explained(self):
