@@ -18,7 +18,7 @@ bool parse_number(std::string_view text, T* value) {
 }
 
 template <class T>
-auto number_in(T* variable, T low, T high, std::string what) {
+auto number_in(T* variable, T low, T high, const std::string& what) {
   return [=](std::string_view text) -> std::optional<std::string> {
     T value;
     if (!parse_number(text, &value) || !(value >= low && value <= high)) return what;
@@ -84,8 +84,8 @@ void CommandLine::option(std::string name, double* variable, std::string value, 
                       number_in(variable, low, high, what)});
 }
 
-void CommandLine::choice(std::string name, std::string* variable, std::vector<std::string> choices,
-                         std::string help) {
+void CommandLine::choice(std::string name, std::string* variable,
+                         const std::vector<std::string>& choices, std::string help) {
   std::string value = joined(choices, "|");
   options_.push_back(
       {std::move(name), value, std::move(help), *variable,

@@ -35,7 +35,7 @@ class CommandLine {
               int64_t low = INT64_MIN, int64_t high = INT64_MAX);
   void option(std::string name, double* variable, std::string value, std::string help,
               double low = -1e308, double high = 1e308);
-  void choice(std::string name, std::string* variable, std::vector<std::string> choices,
+  void choice(std::string name, std::string* variable, const std::vector<std::string>& choices,
               std::string help);
   void flag(std::string name, bool* variable, std::string help);
   // Shown below the options.

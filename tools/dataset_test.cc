@@ -37,7 +37,7 @@ std::string write(const std::function<void(Arrays&)>& change) {
                    {"x_test", array<uint8_t>({2, 1, 2}, {4, 16, 0, 20})},
                    {"y_test", array<int64_t>({2}, {1, 0})}};
   change(arrays);
-  const std::string path = path_of("set.npz");
+  std::string path = path_of("set.npz");
   interop::write_npz(path, arrays);
   return path;
 }

@@ -62,7 +62,7 @@ constexpr std::array<std::span<const Point>, 10> kDigits = {kZero, kOne, kTwo,  
 // Grey values of one picture, in [0, 1].
 class Canvas {
  public:
-  Canvas() : ink_(static_cast<size_t>(kDrawnSide * kDrawnSide), 0.0) {}
+  Canvas() : ink_(size_t{kDrawnSide} * kDrawnSide, 0.0) {}
 
   // A pen of this radius with a soft edge of one pixel goes from a to b.
   void line(Point a, Point b, double radius, double ink) {
@@ -77,7 +77,7 @@ class Canvas {
         const double t = std::clamp((from.x * way.x + from.y * way.y) / length2, 0.0, 1.0);
         const double dx = from.x - t * way.x, dy = from.y - t * way.y;
         const double cover = std::clamp(reach - std::sqrt(dx * dx + dy * dy), 0.0, 1.0);
-        double& pixel = ink_[static_cast<size_t>(y * kDrawnSide + x)];
+        double& pixel = ink_[static_cast<size_t>(y) * kDrawnSide + static_cast<size_t>(x)];
         pixel = std::max(pixel, cover * ink);
       }
     }
@@ -86,7 +86,7 @@ class Canvas {
   void write(Random& random, double noise, uint8_t* pixels) const {
     for (double ink : ink_) {
       const double value = std::clamp(ink + random.bell(noise), 0.0, 1.0);
-      *pixels++ = static_cast<uint8_t>(value * 255 + 0.5);
+      *pixels++ = static_cast<uint8_t>(std::lround(value * 255));
     }
   }
 

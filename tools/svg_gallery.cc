@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "tenon/base/error.h"
 #include "tools/svg_plot.h"
@@ -13,7 +14,7 @@ constexpr int kColumns = 8, kShades = 16;
 constexpr double kCell = 120, kRow = 142, kPicture = 96, kHeader = 52, kMargin = 12;  // pixels
 
 int shade_of(float value) {
-  return static_cast<int>(std::clamp(value, 0.0f, 1.0f) * (kShades - 1) + 0.5f);
+  return static_cast<int>(std::lround(std::clamp(value, 0.0f, 1.0f) * (kShades - 1)));
 }
 
 // In units of a pixel of the picture, from its upper left corner. Every shade but white is one
@@ -70,9 +71,9 @@ std::string gallery_svg(std::string_view title, const std::vector<Picture>& pict
       "font-weight='600' fill='#222'>",
       svg_text(title), "</text>\n");
   for (int i = 0; i < count; ++i) {
-    out += draw(pictures[static_cast<size_t>(i)],
-                kMargin + (kCell - kPicture) / 2 + i % kColumns * kCell,
-                kHeader + i / kColumns * kRow);
+    const int row = i / kColumns, column = i % kColumns;
+    out += draw(pictures[static_cast<size_t>(i)], kMargin + (kCell - kPicture) / 2 + column * kCell,
+                kHeader + row * kRow);
   }
   return out + "</svg>\n";
 }

@@ -109,6 +109,7 @@ TEST(ActivationTest, LayersAreTheirFunctions) {
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
     std::vector<double> expected;
+    expected.reserve(x.size());
     for (double v : x) expected.push_back(c.formula(v));
     expect_near((*c.layer)(on_device(x, {9})), expected, 1e-12, 1e-15);
   }
