@@ -277,6 +277,23 @@ struct Pow {
   static float Outside(float x, float y) { return std::pow(x, y); }
 };
 
+// exp(-x^2) times a slowly varying factor: (1 + 2 a) exp(a^2) erfc(a) as a polynomial in
+// (a - 4) / (a + 4), a = |x|, fitted at Chebyshev's nodes on [0, 11]; relative error 2e-10. Beyond
+// 11 the result is no float any more.
+struct Erfc {
+  static TENON_INLINE float Do(float x) {
+    const double size = std::fabs(double{x});
+    const double a = size > 11.0 ? 11.0 : size;
+    const double factor =
+        Poly((a - 4.0) / (a + 4.0), 8.767850910418287e-05, -0.0003462759252356055,
+             -0.0008140711714186565, 0.005094145558696253, -0.016152725045908783,
+             0.03716039620589239, -0.06634052001280892, 0.09373272048219779, -0.10103813569006773,
+             0.06809709781697114, 0.015379621185415568, -0.13962111777652222, 1.2329951187967566);
+    const double tail = Exp::Do(-a * a) * factor / (1.0 + 2.0 * a);
+    return static_cast<float>(x < 0 ? 2.0 - tail : tail);
+  }
+};
+
 struct Expm1 {
   static TENON_INLINE float Do(float v) {
     const double x = v;

@@ -157,7 +157,7 @@ ArrayFn Math(uint32_t op, uint32_t dtype) {
     case TENON_OP_ATANH:
       return VectorF32<Atanh, std::atanh>(dtype);
     case TENON_OP_ERFC:
-      return ScalarOnly<std::erfc>(dtype);
+      return VectorF32<Erfc, std::erfc>(dtype);
     case TENON_OP_ERFINV:
       return ScalarOnly<ErfInverse>(dtype);
     case TENON_OP_LGAMMA:
