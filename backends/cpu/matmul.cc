@@ -135,7 +135,10 @@ struct Batch {
       bytes;  // of an element; of the f32 sums of a half product; of a matrix's workspace
 
   void RunOne(int64_t index, char* workspace) const {
-    const TenonTensor* tensors[4] = {&args.a, &args.b, &args.c, &args.bias};
+    // Without a bias its description is never looked at: nobody need have filled it.
+    static constexpr TenonTensor kNoBias = {};
+    const TenonTensor& bias = args.bias.buffer == 0 ? kNoBias : args.bias;
+    const TenonTensor* tensors[4] = {&args.a, &args.b, &args.c, &bias};
     const int last = static_cast<int>(args.c.rank) - 1;
     char* at[4];
     for (int t = 0; t < 4; ++t)
@@ -153,15 +156,15 @@ struct Batch {
                  at[0],
                  at[1],
                  at[2],
-                 args.bias.buffer == 0 ? nullptr : at[3],
+                 bias.buffer == 0 ? nullptr : at[3],
                  row(args.a),
                  column(args.a),
                  row(args.b),
                  column(args.b),
                  row(args.c),
                  column(args.c),
-                 row(args.bias),
-                 column(args.bias),
+                 row(bias),
+                 column(bias),
                  args.alpha,
                  args.beta,
                  args.epilogue == TENON_EPILOGUE_RELU};
