@@ -440,6 +440,16 @@ typedef struct TenonMemOps {
   uint32_t size, reserved;
   TenonStatus (*mem_info)(TenonDevice, uint64_t* free_bytes, uint64_t* total_bytes,
                           TenonError*) TENON_NOEXCEPT;
+  /* Host memory, aligned to 64, that copies of this device's backend reach without staging: with
+   * it copy_h2d and copy_d2h overlap with the host's work. Both or none. */
+  TenonStatus (*pinned_alloc)(TenonDevice, uint64_t bytes, void** memory,
+                              TenonError*) TENON_NOEXCEPT;
+  void (*pinned_free)(TenonDevice, void* memory) TENON_NOEXCEPT;
+  /* From another device of this backend, ordered by the stream of the destination's device. Core
+   * has waited for the work that writes `src`. */
+  TenonStatus (*copy_peer)(TenonDevice, TenonStream, TenonBuffer dst, uint64_t dst_offset,
+                           TenonDevice src_device, TenonBuffer src, uint64_t src_offset,
+                           uint64_t bytes, TenonError*) TENON_NOEXCEPT;
 } TenonMemOps;
 
 /* Each may be NULL and may answer UNSUPPORTED. */

@@ -1,6 +1,9 @@
 #include "tenon/device/copy.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
+#include <memory>
 
 namespace tenon {
 namespace {
@@ -21,8 +24,8 @@ void check(StreamState& stream, const char* name, TenonStatus status) {
 
 }  // namespace
 
-void copy_to_host(StreamState& stream, void* dst, TenonBuffer src, uint64_t src_offset,
-                  uint64_t bytes) {
+void enqueue_copy_to_host(StreamState& stream, void* dst, TenonBuffer src, uint64_t src_offset,
+                          uint64_t bytes) {
   if (bytes == 0) return;
   DeviceState& device = stream.device;
   if (device.host_addressable && bytes <= kPlainCopy) {
@@ -33,11 +36,16 @@ void copy_to_host(StreamState& stream, void* dst, TenonBuffer src, uint64_t src_
         enqueue(stream, "copy to host", [&](TenonStream s, TenonError* error) {
           return device.tables->core.copy_d2h(device.handle, s, dst, src, src_offset, bytes, error);
         }));
-  if (!device.synchronous) synchronize(stream, "copy to host");
 }
 
-void copy_from_host(StreamState& stream, TenonBuffer dst, uint64_t dst_offset, const void* src,
-                    uint64_t bytes) {
+void copy_to_host(StreamState& stream, void* dst, TenonBuffer src, uint64_t src_offset,
+                  uint64_t bytes) {
+  enqueue_copy_to_host(stream, dst, src, src_offset, bytes);
+  if (bytes != 0 && !stream.device.synchronous) synchronize(stream, "copy to host");
+}
+
+void enqueue_copy_from_host(StreamState& stream, TenonBuffer dst, uint64_t dst_offset,
+                            const void* src, uint64_t bytes) {
   if (bytes == 0) return;
   DeviceState& device = stream.device;
   if (device.host_addressable && bytes <= kPlainCopy) {
@@ -48,8 +56,40 @@ void copy_from_host(StreamState& stream, TenonBuffer dst, uint64_t dst_offset, c
         enqueue(stream, "copy from host", [&](TenonStream s, TenonError* error) {
           return device.tables->core.copy_h2d(device.handle, s, dst, dst_offset, src, bytes, error);
         }));
-  if (!device.synchronous)
-    synchronize(stream, "copy from host");  // `src` must live until the copy is done
+}
+
+void copy_from_host(StreamState& stream, TenonBuffer dst, uint64_t dst_offset, const void* src,
+                    uint64_t bytes) {
+  enqueue_copy_from_host(stream, dst, dst_offset, src, bytes);
+  // `src` must live until the copy is done.
+  if (bytes != 0 && !stream.device.synchronous) synchronize(stream, "copy from host");
+}
+
+void copy_between_devices(StreamState& dst_stream, TenonBuffer dst, uint64_t dst_offset,
+                          StreamState& src_stream, TenonBuffer src, uint64_t src_offset,
+                          uint64_t bytes) {
+  if (bytes == 0) return;
+  DeviceState &to = dst_stream.device, &from = src_stream.device;
+  if (to.tables == from.tables && to.tables->memory.copy_peer) {
+    synchronize(src_stream, "copy between devices");
+    const TenonStatus status =
+        enqueue(dst_stream, "copy between devices", [&](TenonStream s, TenonError* error) {
+          return to.tables->memory.copy_peer(to.handle, s, dst, dst_offset, from.handle, src,
+                                             src_offset, bytes, error);
+        });
+    if (status == TENON_OK) {
+      synchronize(dst_stream, "copy between devices");
+      return;
+    }  // UNSUPPORTED: these two cannot
+  }
+  // In pieces, so that a large tensor needs no third copy of itself.
+  constexpr uint64_t kPiece = 16 << 20;
+  const auto piece = std::make_unique_for_overwrite<std::byte[]>(std::min(bytes, kPiece));
+  for (uint64_t at = 0; at < bytes; at += kPiece) {
+    const uint64_t n = std::min(kPiece, bytes - at);
+    copy_to_host(src_stream, piece.get(), src, src_offset + at, n);
+    copy_from_host(dst_stream, dst, dst_offset + at, piece.get(), n);
+  }
 }
 
 void copy_on_device(StreamState& stream, TenonBuffer dst, uint64_t dst_offset, TenonBuffer src,

@@ -4,7 +4,9 @@
 
 #include "tenon/device/backend.h"
 #include "tenon/device/host_services.h"
+#include "tenon/device/in_flight.h"
 #include "tenon/device/memory_cache.h"
+#include "tenon/device/pinned.h"
 #include "tenon/device/plan_cache.h"
 #include "tenon/device/registry.h"
 #include "tenon/device/stream_pool.h"
@@ -30,8 +32,8 @@ std::string_view parse(std::string_view text, int* index) {
            end.ptr == digits.data() + digits.size() && *index >= 0;
   }
   if (!good)
-    fail(ErrorCode::kDevice, "Device", "'", text,
-         "' is not of the form name or name:index (\"cpu\", \"cuda:1\")");
+    fail(ErrorCode::kDevice, "Device", "Invalid device string: '", text,
+         "': it is not of the form name or name:index (\"cpu\", \"cuda:1\")");
   return name;
 }
 
@@ -107,8 +109,10 @@ void shutdown() {
     if (d->unusable.exchange(true)) continue;
     TenonError error = new_error();
     for (StreamState* stream : d->streams->all_streams()) wait_for_stream(*stream, &error);
+    release_finished(*d);
     d->plans->destroy();
     d->memory->destroy();
+    d->pinned->trim();
     d->streams->destroy();
     d->tables->core.device_close(d->handle);
   }

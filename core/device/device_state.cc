@@ -7,6 +7,7 @@
 #include "tenon/device/fork.h"
 #include "tenon/device/host_services.h"
 #include "tenon/device/memory_cache.h"
+#include "tenon/device/pinned.h"
 #include "tenon/device/plan_cache.h"
 #include "tenon/device/stream_pool.h"
 
@@ -64,6 +65,7 @@ DeviceState* make_device(Backend& backend, int index) {
   d->streams->add(*d->default_stream);
   d->memory = new MemoryCache(*d);
   d->plans = new PlanCache(*d);
+  d->pinned = new PinnedCache(*d);
   opened[ordinal].store(d, std::memory_order_release);
   return d;
 }

@@ -22,6 +22,8 @@ class MemoryCache;  // memory.h
 class StreamState;  // stream.h
 class PlanCache;    // plan_cache.h
 class StreamPool;   // stream_pool.h
+class PinnedCache;  // pinned.h
+struct InFlight;    // in_flight.cc
 
 struct BackendTables {
   std::string name, vendor, version;
@@ -51,6 +53,8 @@ struct DeviceState {
   StreamState* default_stream;
   PlanCache* plans;
   StreamPool* streams;
+  PinnedCache* pinned;
+  std::atomic<InFlight*> in_flight{nullptr};  // a stack
 };
 
 // Devices in one process; tables indexed by ordinal have this length.

@@ -8,6 +8,7 @@
 #include "tenon/device/backend.h"
 #include "tenon/device/fallback.h"
 #include "tenon/device/memory_cache.h"
+#include "tenon/device/pinned.h"
 #include "tenon/device/plan_cache.h"
 #include "tenon/device/registry.h"
 #include "tenon/device/stream_pool.h"
@@ -33,6 +34,7 @@ void before_fork() {
     d->streams->mutex().lock();
     d->plans->mutex().lock();
     d->memory->lock().lock();
+    d->pinned->mutex().lock();
     if (d->serialize && fork_safe(*d)) d->mutex.lock();
   }
 }
@@ -40,6 +42,7 @@ void before_fork() {
 void unlock_all() {
   for (DeviceState* d : *locked) {
     if (d->serialize && fork_safe(*d)) d->mutex.unlock();
+    d->pinned->mutex().unlock();
     d->memory->lock().unlock();
     d->plans->mutex().unlock();
     d->streams->mutex().unlock();

@@ -35,6 +35,8 @@ void mask_tables(BackendTables* t) {
   if (is_masked(t->name, "gather")) t->tensor.gather = nullptr;
   if (is_masked(t->name, "scatter")) t->tensor.scatter = nullptr;
   if (is_masked(t->name, "mem_info")) t->memory.mem_info = nullptr;
+  if (is_masked(t->name, "copy_peer")) t->memory.copy_peer = nullptr;
+  if (is_masked(t->name, "pinned_alloc")) t->memory.pinned_alloc = nullptr;
 }
 
 bool mask_opcodes(std::string_view backend, uint64_t opcodes[4]) {

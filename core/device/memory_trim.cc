@@ -6,6 +6,7 @@
 
 #include "tenon/device/asan.h"
 #include "tenon/device/backend.h"
+#include "tenon/device/in_flight.h"
 #include "tenon/device/memory_cache.h"
 #include "tenon/device/stream_pool.h"
 
@@ -152,6 +153,7 @@ void MemoryCache::wait_for_pending(TenonStatus* first, TenonError* first_error,
 }
 
 void MemoryCache::trim() {
+  release_finished(device_);
   TenonStatus first = TENON_OK;
   TenonError first_error = new_error();
   StreamState* failed = nullptr;

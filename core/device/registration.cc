@@ -97,6 +97,17 @@ std::string check_streams(const TenonStreamOps& t) {
   }
   return {};
 }
+
+std::string check_memory(const TenonMemOps& t) {
+  Missing pinned;
+  TENON_NEED(pinned, t, pinned_alloc);
+  TENON_NEED(pinned, t, pinned_free);
+  if (pinned.present != 0 && !pinned.names.empty()) {
+    return concat_text("its memory table has only one of the two pinned functions: it lacks ",
+                       pinned.names);
+  }
+  return {};
+}
 #undef TENON_NEED
 
 std::string check_props(const TenonDeviceProps& p, const BackendTables& tables, uint32_t index) {
@@ -212,6 +223,7 @@ std::string check_and_copy(const TenonBackend* given, std::string_view expected_
   }
   if (reason = check_core(tables.core); !reason.empty()) return reason;
   if (reason = check_streams(tables.streams); !reason.empty()) return reason;
+  if (reason = check_memory(tables.memory); !reason.empty()) return reason;
   mask_tables(&tables);
   return read_devices(*backend);
 }

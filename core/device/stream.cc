@@ -3,6 +3,7 @@
 #include <string>
 
 #include "tenon/device/backend.h"
+#include "tenon/device/in_flight.h"
 #include "tenon/device/memory_cache.h"
 #include "tenon/device/stream_pool.h"
 
@@ -77,6 +78,7 @@ void synchronize(StreamState& stream, std::string_view operation) {
     check_usable(stream.device, operation);
   TenonError error = new_error();
   const TenonStatus status = wait_for_stream(stream, &error);
+  release_finished(stream.device);
   if (status != TENON_OK) detail::throw_with_launches(stream, operation, status, error);
 }
 
@@ -97,6 +99,7 @@ void synchronize(Device device) {
       first_error = error;
     }
   }
+  release_finished(state);
   if (failed) detail::throw_with_launches(*failed, "synchronize", first, first_error);
 }
 

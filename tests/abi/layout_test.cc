@@ -174,10 +174,13 @@ OFFSET(TenonStreamOps, event_wait, 64);
 OFFSET(TenonStreamOps, event_sync, 72);
 OFFSET(TenonStreamOps, event_query, 80);
 
-SIZE(TenonMemOps, 16);
+SIZE(TenonMemOps, 40);
 OFFSET(TenonMemOps, size, 0);
 OFFSET(TenonMemOps, reserved, 4);
 OFFSET(TenonMemOps, mem_info, 8);
+OFFSET(TenonMemOps, pinned_alloc, 16);
+OFFSET(TenonMemOps, pinned_free, 24);
+OFFSET(TenonMemOps, copy_peer, 32);
 
 SIZE(TenonTensorOps, 32);
 OFFSET(TenonTensorOps, size, 0);

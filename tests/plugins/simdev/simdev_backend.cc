@@ -279,6 +279,37 @@ TenonStatus MemInfo(TenonDevice device, uint64_t* free_bytes, uint64_t* total_by
   return guard(error, [&] { FindWorkingDevice(device)->MemoryInfo(free_bytes, total_bytes); });
 }
 
+// Ordinary memory, but freed memory is really gone: a copy in flight from it is found by asan.
+TenonStatus PinnedAlloc(TenonDevice device, uint64_t bytes, void** memory,
+                        TenonError* error) noexcept {
+  return guard(error, [&] {
+    FindWorkingDevice(device);
+    *memory = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (*memory == nullptr) throw Failure(TENON_OUT_OF_MEMORY, "simdev: no pinned memory");
+  });
+}
+
+void PinnedFree(TenonDevice, void* memory) noexcept { std::free(memory); }
+
+TenonStatus CopyPeer(TenonDevice dst_device, TenonStream stream, TenonBuffer dst,
+                     uint64_t dst_offset, TenonDevice src_device, TenonBuffer src,
+                     uint64_t src_offset, uint64_t bytes, TenonError* error) noexcept {
+  return guard(error, [&] {
+    const std::shared_ptr<Device> device = FindWorkingDevice(dst_device);
+    const std::shared_ptr<Region> to = device->FindRegion(dst, "buffer (dst)");
+    const std::shared_ptr<Region> from =
+        FindWorkingDevice(src_device)->FindRegion(src, "buffer (src)");
+    device->EnqueueCopy(
+        *device->FindStream(stream), {to, from}, [=, to = to.get(), from = from.get()] {
+          Fault fault = OutsideOf(*to, "destination", dst_offset, bytes);
+          if (fault.code == TENON_OK) fault = OutsideOf(*from, "source", src_offset, bytes);
+          if (fault.code == TENON_OK)
+            std::memcpy(to->address() + dst_offset, from->address() + src_offset, bytes);
+          return fault;
+        });
+  });
+}
+
 TenonStatus CallMatmul(TenonDevice device, TenonStream stream, const TenonMatmulArgs* args,
                        TenonCall* call, TenonError* error) noexcept {
   return guard(error, [&] { Matmul(*FindWorkingDevice(device), stream, args, call); });
@@ -339,7 +370,7 @@ constexpr TenonCoreOps core = {
 constexpr TenonStreamOps streams = {sizeof streams, 0,           StreamCreate, StreamDestroy,
                                     StreamSync,     StreamQuery, EventCreate,  EventDestroy,
                                     EventRecord,    EventWait,   EventSync,    EventQuery};
-constexpr TenonMemOps memory = {sizeof memory, 0, MemInfo};
+constexpr TenonMemOps memory = {sizeof memory, 0, MemInfo, PinnedAlloc, PinnedFree, CopyPeer};
 constexpr TenonTensorOps tensor = {sizeof tensor, 0, CallMatmul, CallGather, CallScatter};
 constexpr TenonBackend backend = {
     sizeof backend, TENON_ABI_MAJOR, TENON_ABI_MINOR, 0,       "simdev",       "Tenon", "0.1",
