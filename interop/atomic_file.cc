@@ -86,7 +86,7 @@ void AtomicFile::write(std::string_view text) {
 void AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     // At most 1 GiB a call: the system writes no more than 2 GiB at once anyway.
-    const size_t chunk = std::min(bytes.size(), size_t{1} << 30);
+    const size_t chunk = std::min(bytes.size(), size_t{1} << (progress_ ? 24 : 30));
     const ssize_t n = pwrite(descriptor_, bytes.data(), chunk, static_cast<off_t>(offset));
     if (n < 0) {
       if (errno == EINTR) continue;
@@ -95,6 +95,7 @@ void AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
     offset += static_cast<uint64_t>(n);
     size_ = std::max(size_, offset);
     bytes = bytes.subspan(static_cast<size_t>(n));
+    if (progress_) progress_(size_);
   }
 }
 

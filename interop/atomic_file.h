@@ -23,9 +23,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace tenon::interop {
 
@@ -45,6 +47,10 @@ class AtomicFile {
   void write_at(uint64_t offset, std::span<const std::byte> bytes);
   uint64_t size() const { return size_; }
 
+  // `progress` is called with size() after each piece of at most 16 MiB that is written from now
+  // on. An exception of it ends the write as an error of the file would.
+  void report_to(std::function<void(uint64_t size)> progress) { progress_ = std::move(progress); }
+
   // Puts the file in place; nothing can be written afterwards.
   void commit();
 
@@ -57,6 +63,7 @@ class AtomicFile {
   std::string temporary_;  // beside it
   int descriptor_ = -1;
   uint64_t size_ = 0;
+  std::function<void(uint64_t size)> progress_;
 };
 
 // All at once, for files that are made in memory (CSV, SVG).

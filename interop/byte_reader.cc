@@ -36,9 +36,11 @@ void ByteReader::expect_at_least(std::string_view part, uint64_t bytes) const {
   }
 }
 
-int open_regular_file(std::string_view operation, const std::string& path, uint64_t* size) {
+int open_regular_file(std::string_view operation, const std::string& path, uint64_t* size,
+                      bool writable) {
   // O_NONBLOCK: opening a pipe must not hang before it is refused below.
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int descriptor =
+      open(path.c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0)
     fail(ErrorCode::kIo, operation, "cannot open '", path, "': ", std::strerror(errno));
   struct stat status;

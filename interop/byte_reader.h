@@ -98,9 +98,10 @@ class MemoryReader final : public SeekableReader {
   const std::byte* bytes_;
 };
 
-// Opens a regular file for reading; throws kIo naming the file and the system's reason. `*size` is
-// its length.
-int open_regular_file(std::string_view operation, const std::string& path, uint64_t* size);
+// Opens a regular file for reading, or for reading and writing; throws kIo naming the file and the
+// system's reason. `*size` is its length.
+int open_regular_file(std::string_view operation, const std::string& path, uint64_t* size,
+                      bool writable = false);
 
 // Throws kOutOfMemory if `bytes` to be inflated exceed `limit` (0: the memory of this machine): a
 // compressed file of a few kilobytes may ask for terabytes.

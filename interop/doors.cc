@@ -1,79 +1,33 @@
 #include "tenon/interop/doors.h"
 
-#include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <string>
+
+#include "interop/conversion.h"
+#include "tenon/tensor/alias_check.h"
 
 namespace tenon {
 namespace {
 
+using interop::check_conversion;
+using interop::check_range;
+using interop::is_whole;
 using interop::NdArray;
 using interop::Obstacle;
 using interop::Obstacles;
 using interop::Report;
 
-void fill_report(Report* report, bool shared, std::string why, DType before, Device from,
+void fill_report(Report* report, bool shared, std::string_view why, DType before, Device from,
                  const Tensor& result) {
   if (report == nullptr) return;
   *report = {.shared = shared,
-             .why = std::move(why),
+             .why = std::string(why),
              .bytes = result.size() * item_size(result.dtype()),
              .dtype_before = before,
              .dtype_after = result.dtype(),
              .device_before = from.text(),
              .device_after = result.device().text()};
-}
-
-// The least and greatest value of an integral or bool dtype.
-struct Range {
-  int64_t least;
-  uint64_t greatest;
-};
-template <class T>
-constexpr Range range_of() {
-  if constexpr (std::is_same_v<T, bool>) {
-    return {0, 1};
-  } else if constexpr (std::is_integral_v<T>) {
-    return {static_cast<int64_t>(std::numeric_limits<T>::min()),
-            static_cast<uint64_t>(std::numeric_limits<T>::max())};
-  } else {
-    return {0, 0};
-  }
-}
-
-// Throws unless every integer of `dense` is one of `to` as well.
-void check_range(std::string_view operation, const NdArray& dense, DType to) {
-  const Range range = visit_dtype(to, []<class T>() { return range_of<T>(); });
-  visit_dtype(dense.dtype(), [&]<class T>() {
-    if constexpr (std::is_integral_v<T>) {
-      for (T v : dense.values<T>()) {
-        const bool fits = v < T(0) ? static_cast<int64_t>(v) >= range.least
-                                   : static_cast<uint64_t>(v) <= range.greatest;
-        if (!fits) {
-          fail(ErrorCode::kDType, operation, "value cannot be converted to type ", dtype_name(to),
-               " without overflow: ", v, " of the ", dtype_name(dense.dtype()),
-               " array; choose a wider dtype, or convert with astype() to wrap");
-        }
-      }
-    }
-  });
-}
-
-bool is_whole(DType d) { return is_integral(d) || d == DType::bool_; }
-
-// Which conversions a door does by itself.
-void check_conversion(std::string_view operation, DType from, DType to) {
-  if (is_whole(to) && !is_whole(from)) {
-    fail(ErrorCode::kDType, operation, "converting ", dtype_name(from), " to ", dtype_name(to),
-         " would drop what is behind the point: convert with astype(), after rounding as you need "
-         "it");
-  }
-  if (is_complex(from) && !is_complex(to)) {
-    fail(ErrorCode::kDType, operation, "converting ", dtype_name(from), " to ", dtype_name(to),
-         " would discard the imaginary part: take the real part first");
-  }
 }
 
 // A new contiguous tensor on the host with the array's elements and dtype.
@@ -83,14 +37,19 @@ Tensor host_copy(const NdArray& array) {
   return t;
 }
 
+// A contiguous tensor on the host as the caller wants it; values that do not fit are refused.
+Tensor converted(std::string_view operation, const Tensor& dense, DType dtype, Device device) {
+  const NoGradScope no_grad;
+  if (dtype == DType::none || dtype == dense.dtype()) return dense.to(device);
+  check_conversion(operation, dense.dtype(), dtype);
+  if (is_whole(dtype)) check_range(operation, to_numpy(dense), dtype);
+  return dense.to(dtype).to(device);
+}
+
 Tensor copy_in(std::string_view operation, const NdArray& array, DType dtype, Device device) {
   if (array.dtype() == DType::none)
     fail(ErrorCode::kInvalidArgument, operation, "the array is empty of everything");
-  const NoGradScope no_grad;
-  if (dtype == DType::none || dtype == array.dtype()) return host_copy(array).to(device);
-  check_conversion(operation, array.dtype(), dtype);
-  if (is_whole(dtype)) check_range(operation, array.contiguous(), dtype);
-  return host_copy(array).to(dtype).to(device);
+  return converted(operation, host_copy(array), dtype, device);
 }
 
 // What was there is now the tensor's, too.
@@ -125,11 +84,9 @@ Tensor tensor(const NdArray& array, const TensorOptions& options, Report* report
 Tensor tensor(std::span<const NdArray> arrays, const TensorOptions& options, Report* report) {
   if (arrays.empty()) return tensor(NdArray::zeros(DType::float32, {0}), options, report);
   const NdArray& first = arrays[0];
-  Dims shape = first.shape();
-  shape.insert(0, static_cast<int64_t>(arrays.size()));
-  NdArray all = NdArray::uninitialized(first.dtype(), shape);
-  std::byte* to = all.mutable_data();
-  for (size_t i = 0; i < arrays.size(); ++i) {
+  if (first.dtype() == DType::none)
+    fail(ErrorCode::kInvalidArgument, "tensor", "the array is empty of everything");
+  for (size_t i = 1; i < arrays.size(); ++i) {
     if (arrays[i].shape() != first.shape()) {
       fail(ErrorCode::kShape, "tensor", "arrays of different shapes cannot be stacked: number ", i,
            " is ", shape_text(arrays[i].shape()), ", the first is ", shape_text(first.shape()));
@@ -139,10 +96,19 @@ Tensor tensor(std::span<const NdArray> arrays, const TensorOptions& options, Rep
            " is ", dtype_name(arrays[i].dtype()), ", the first is ", dtype_name(first.dtype()),
            "; convert them to one dtype");
     }
+  }
+  Dims shape = first.shape();
+  shape.insert(0, static_cast<int64_t>(arrays.size()));
+  Tensor all = empty(shape, first.dtype());
+  auto* to = static_cast<std::byte*>(all.raw_mutable_data());
+  for (size_t i = 0; i < arrays.size() && all.size() != 0; ++i) {
     arrays[i].copy_to(to);
     to += first.nbytes();
   }
-  return tensor(all, options, report);
+  Tensor t = converted("tensor", all, options.dtype, options.device);
+  if (options.requires_grad) t.requires_grad_();
+  fill_report(report, false, "tensor() always copies", first.dtype(), Device(), t);
+  return t;
 }
 
 Tensor as_tensor(const NdArray& array, const AsTensorOptions& options, Report* report) {
@@ -155,11 +121,13 @@ Tensor as_tensor(const NdArray& array, const AsTensorOptions& options, Report* r
   }
   const bool share = !obstacles.any() && options.copy != true;
   Tensor t = share ? share_in(array) : copy_in("as_tensor", array, options.dtype, options.device);
-  fill_report(report, share,
-              share             ? "dtype, device and layout allow it"
-              : obstacles.any() ? obstacles.text()
-                                : "copy = true asked for it",
-              array.dtype(), Device(), t);
+  if (report != nullptr) {
+    fill_report(report, share,
+                share             ? "dtype, device and layout allow it"
+                : obstacles.any() ? obstacles.text()
+                                  : "copy = true asked for it",
+                array.dtype(), Device(), t);
+  }
   return t;
 }
 
@@ -236,6 +204,7 @@ NdArray to_numpy(const Tensor& tensor, bool force, Report* report) {
   Dims byte_strides(kept->strides());
   for (int64_t& s : byte_strides) s *= item_size(kept->dtype());
   const void* data = kept->size() == 0 ? nullptr : kept->raw_data();
+  mark_externally_writable(*kept);
   if (report != nullptr) {
     const bool shared = kept->shares_storage_with(tensor);
     fill_report(report, shared,

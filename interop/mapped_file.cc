@@ -1,6 +1,7 @@
 #include "tenon/interop/mapped_file.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -8,19 +9,33 @@
 namespace tenon::interop {
 
 std::shared_ptr<const MappedFile> MappedFile::open(std::string_view operation,
-                                                   const std::string& path) {
-  return of(FileReader(std::string(operation), path));
+                                                   const std::string& path, MapMode mode) {
+  uint64_t size = 0;
+  const int descriptor =
+      open_regular_file(operation, path, &size, /*writable=*/mode == MapMode::kReadWrite);
+  struct Closer {
+    int descriptor;
+    ~Closer() { close(descriptor); }
+  };
+  const Closer closer{descriptor};
+  return map(operation, concat_text("'", path, "'"), descriptor, size, mode);
 }
 
-std::shared_ptr<const MappedFile> MappedFile::of(const FileReader& reader) {
-  const uint64_t size = reader.size();
+std::shared_ptr<const MappedFile> MappedFile::of(const FileReader& reader, MapMode mode) {
+  return map(reader.operation(), reader.name(), reader.descriptor(), reader.size(), mode);
+}
+
+std::shared_ptr<const MappedFile> MappedFile::map(std::string_view operation,
+                                                  const std::string& name, int descriptor,
+                                                  uint64_t size, MapMode mode) {
   void* memory = nullptr;
   if (size != 0) {  // an empty map is an error to the system
-    memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, reader.descriptor(),
+    memory = mmap(nullptr, size, mode == MapMode::kRead ? PROT_READ : PROT_READ | PROT_WRITE,
+                  mode == MapMode::kReadWrite ? MAP_SHARED : MAP_PRIVATE, descriptor,
                   0);  // outlives the descriptor
   }
   if (memory == MAP_FAILED) {
-    fail(ErrorCode::kIo, reader.operation(), "cannot map ", reader.name(), " of ", size,
+    fail(ErrorCode::kIo, operation, "cannot map ", name, " of ", size,
          " bytes: ", std::strerror(errno));
   }
   return std::shared_ptr<const MappedFile>(

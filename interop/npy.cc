@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "tenon/interop/atomic_file.h"
-#include "tenon/interop/mapped_file.h"
 
 namespace tenon::interop {
 namespace {
@@ -42,7 +41,8 @@ NdArray read_npy_data(ByteReader& reader, const NpyHeader& header) {
 }
 
 NdArray view_npy_data(const ByteReader& reader, const NpyHeader& header,
-                      std::span<const std::byte> data, std::shared_ptr<const void> owner) {
+                      std::span<const std::byte> data, std::shared_ptr<const void> owner,
+                      MapMode mode) {
   if (data.size() < static_cast<uint64_t>(header.nbytes)) {
     reader.refuse("EOF: reading array data, expected ", header.nbytes, " bytes got ", data.size(),
                   "; the file is cut short or its header is wrong");
@@ -60,7 +60,7 @@ NdArray view_npy_data(const ByteReader& reader, const NpyHeader& header,
                         .dtype = header.dtype,
                         .shape = header.shape,
                         .byte_strides = header.byte_strides(),
-                        .read_only = true,
+                        .read_only = mode == MapMode::kRead,
                         .byte_swapped = header.byte_swapped});
 }
 
@@ -75,8 +75,8 @@ NdArray read_npy(std::span<const std::byte> bytes, const NpyReadOptions& options
   return read_array(reader, options);
 }
 
-NdArray map_npy(const std::string& path, const NpyReadOptions& options) {
-  auto file = MappedFile::open("map_npy", path);
+NdArray map_npy(const std::string& path, const NpyReadOptions& options, MapMode mode) {
+  auto file = MappedFile::open("map_npy", path, mode);
   MemoryReader reader("map_npy", concat_text("'", path, "'"), file->bytes());
   const NpyHeader header = read_npy_header(
       reader, {.void_as = options.void_as, .max_header_bytes = options.max_header_bytes});
@@ -84,7 +84,7 @@ NdArray map_npy(const std::string& path, const NpyReadOptions& options) {
   if (data.size() > static_cast<uint64_t>(header.nbytes) && !options.allow_trailing_bytes) {
     reader.refuse("there are more bytes after the array's data: ", kTrailing);
   }
-  return view_npy_data(reader, header, data, file);
+  return view_npy_data(reader, header, data, file, mode);
 }
 
 NpyImage npy_image(std::string_view operation, const NdArray& array,
@@ -120,6 +120,8 @@ void write_npy(const std::string& path, const NdArray& array, const NpyWriteOpti
   const NpyImage image = npy_image("write_npy", array, options);
   AtomicFile file("write_npy", path);
   file.write(image.header);
+  if (options.on_progress)
+    file.report_to([&](uint64_t size) { options.on_progress(size - image.header.size()); });
   file.write(image.data_bytes());
   file.commit();
 }

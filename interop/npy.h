@@ -1,7 +1,7 @@
 // .npy files: one array, as NumPy's np.save writes it.
 //
 //   NdArray a = read_npy("a.npy");    // copies into memory, this machine's byte order
-//   NdArray b = map_npy("huge.npy");  // shares the file's pages, read-only
+//   NdArray b = map_npy("huge.npy");  // shares the file's pages, read-only unless asked otherwise
 //   write_npy("c.npy", a);            // byte for byte what np.save writes
 //
 // Read: every file that the specification allows (npy_header.h says which), Fortran order as
@@ -18,10 +18,12 @@
 #define TENON_INTEROP_NPY_H_
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 
 #include "tenon/interop/byte_reader.h"
+#include "tenon/interop/mapped_file.h"
 #include "tenon/interop/ndarray.h"
 #include "tenon/interop/npy_header.h"
 
@@ -45,16 +47,19 @@ NdArray read_npy(const std::string& path, const NpyReadOptions& options = {});
 NdArray read_npy(std::span<const std::byte> bytes, const NpyReadOptions& options = {},
                  const std::string& name = "<memory>");
 
-// The array as a view of the mapped file: read-only, in the file's byte order (byte_swapped() says
-// so), possibly misaligned where another writer did not align it. The file stays mapped as long as
-// a view lives; see mapped_file.h for what may happen to it meanwhile. A bool array with bytes
-// other than 0 and 1 is refused.
-NdArray map_npy(const std::string& path, const NpyReadOptions& options = {});
+// The array as a view of the mapped file: read-only, or writable in a mode of mapped_file.h; in the
+// file's byte order (byte_swapped() says so), possibly misaligned where another writer did not
+// align it. The file stays mapped as long as a view lives; see mapped_file.h for what may happen to
+// it meanwhile. A bool array with bytes other than 0 and 1 is refused.
+NdArray map_npy(const std::string& path, const NpyReadOptions& options = {},
+                MapMode mode = MapMode::kRead);
 
 struct NpyWriteOptions {
   // "u2" writes bfloat16 as the unsigned integers of the same bits, since NumPy has no bfloat16
   // (.view("u2") is undone by ml_dtypes' .view(bfloat16)). Empty: bfloat16 is refused.
   std::string view_as;
+  // Called with the bytes of data written so far, after each piece of at most 16 MiB.
+  std::function<void(uint64_t written)> on_progress = {};
 };
 
 // Writes in C order, or in Fortran order if the array lies so, little-endian.
@@ -75,9 +80,11 @@ NpyImage npy_image(std::string_view operation, const NdArray& array,
 // Reads the elements that `header` announces from where `reader` stands.
 NdArray read_npy_data(ByteReader& reader, const NpyHeader& header);
 
-// The same without a copy: `data` are the file's bytes from the first element on, kept by `owner`.
+// The same without a copy: `data` are the file's bytes from the first element on, kept by `owner`,
+// mapped in `mode`.
 NdArray view_npy_data(const ByteReader& reader, const NpyHeader& header,
-                      std::span<const std::byte> data, std::shared_ptr<const void> owner);
+                      std::span<const std::byte> data, std::shared_ptr<const void> owner,
+                      MapMode mode);
 
 }  // namespace tenon::interop
 

@@ -77,6 +77,10 @@ DType dtype_of_descr(std::string_view descr) {
       if (plain == "f16" || plain == "f12" || plain == "c32" || plain == "c24" || plain == "g" ||
           plain == "G") {
         why = "long double differs between machines: save a.astype('float64') or 'complex128'";
+      } else if (plain == "f1") {
+        why =
+            "NumPy writes every float8 of ml_dtypes as 'f1', so which one it was is lost: save "
+            "a.view('u1'), or a .safetensors file";
       }
   }
   fail(ErrorCode::kDType, reader.operation(), reader.name(), ": cannot read elements of type '",

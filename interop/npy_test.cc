@@ -292,5 +292,45 @@ TEST(NpyMap, MisalignedDataIsReadElementByElement) {
   EXPECT_THAT(a.contiguous().values<float>(), ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
+TEST(NpyWrite, TellsHowFarItIs) {
+  Folder folder;
+  std::vector<uint64_t> told;
+  const NdArray a = NdArray::zeros(DType::uint8, {40 << 20});
+  write_npy(folder.file("a.npy"), a, {.on_progress = [&](uint64_t n) { told.push_back(n); }});
+  EXPECT_THAT(told, ElementsAre(16 << 20, 32 << 20, 40 << 20));
+  EXPECT_THROW(write_npy(folder.file("a.npy"), NdArray::zeros(DType::uint8, {1}),
+                         {.on_progress = [](uint64_t) { throw std::bad_alloc(); }}),
+               std::bad_alloc);
+  EXPECT_EQ(read_npy(folder.file("a.npy")).size(), 40 << 20) << "the old file stays";
+}
+
+TEST(NpyMap, WritableModes) {
+  Folder folder;
+  const std::string path = folder.file("a.npy");
+  write_npy(path, NdArray::from_vector<float>({3}, {1, 2, 3}));
+  const std::string before = content_of(path);
+  NdArray own = map_npy(path, {}, MapMode::kCopyOnWrite);
+  own.mutable_values<float>()[0] = 9;
+  EXPECT_EQ(content_of(path), before);
+  EXPECT_EQ(map_npy(path).at<float>({0}), 1);
+  {
+    NdArray shared = map_npy(path, {}, MapMode::kReadWrite);
+    shared.mutable_values<float>()[2] = 30;
+    EXPECT_EQ(map_npy(path).at<float>({2}), 30);
+  }
+  EXPECT_EQ(read_npy(path).at<float>({2}), 30);
+  EXPECT_EQ(own.at<float>({0}), 9);
+  EXPECT_THAT(error_of([&] { map_npy(folder.file("none"), {}, MapMode::kReadWrite); }),
+              HasSubstr("cannot open"));
+}
+
+TEST(NpyRead, Float8ByNumPyHasLostItsKind) {
+  EXPECT_THAT(
+      error_of([] {
+        read_npy(bytes_of(npy("{'descr': '<f1', 'fortran_order': False, 'shape': (1,), }", "x")));
+      }),
+      HasSubstr("or a .safetensors file"));
+}
+
 }  // namespace
 }  // namespace tenon::interop

@@ -182,9 +182,15 @@ NdArray NpzReader::read(const std::string& name) const {
   return array;
 }
 
-NdArray NpzReader::map(const std::string& name) const {
+NdArray NpzReader::map(const std::string& name, MapMode mode) const {
   State& state = *state_;
   const Member& member = state.find("map_npz", name);
+  if (mode == MapMode::kReadWrite) {
+    fail(
+        ErrorCode::kUnsupported, "map_npz", state.label(name),
+        ": a write into the archive would make its checksum wrong; map it copy-on-write, or read() "
+        "it and write a new file");
+  }
   if (state.file == nullptr) {
     fail(ErrorCode::kUnsupported, "map_npz", state.label(name),
          ": only a file can be mapped; call read()");
@@ -204,8 +210,11 @@ NdArray NpzReader::map(const std::string& name) const {
          ": this libzip does not tell where; call read()");
   }
   const uint64_t offset = state.input.last_read_offset();
-  if (state.mapped == nullptr) state.mapped = MappedFile::of(*state.file);
-  const std::span<const std::byte> all = state.mapped->bytes();
+  // Read-only views share one map; each writable one has its own pages.
+  std::shared_ptr<const MappedFile> file = state.mapped;
+  if (file == nullptr || mode != MapMode::kRead) file = MappedFile::of(*state.file, mode);
+  if (mode == MapMode::kRead) state.mapped = file;
+  const std::span<const std::byte> all = file->bytes();
   if (offset > all.size() || member.size > all.size() - offset) {
     fail(ErrorCode::kFormat, "map_npz", state.label(name),
          ": its data is beyond the end of the file");
@@ -217,8 +226,8 @@ NdArray NpzReader::map(const std::string& name) const {
                   header.nbytes, " bytes, but the directory declares ", reader.remaining_at_most());
   }
   return view_npy_data(reader, header,
-                       all.subspan(offset + reader.position(), reader.remaining_at_most()),
-                       state.mapped);
+                       all.subspan(offset + reader.position(), reader.remaining_at_most()), file,
+                       mode);
 }
 
 std::vector<NpzEntry> read_npz(const std::string& path, const NpzReadOptions& options) {

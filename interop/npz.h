@@ -24,6 +24,7 @@
 #define TENON_INTEROP_NPZ_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -69,11 +70,13 @@ class NpzReader {
   // A copy, writable, this machine's byte order.
   NdArray read(const std::string& name) const;
 
-  // A read-only view of the mapped file, which it keeps mapped; see map_npy. The checksum is not
+  // A view of the mapped file, which it keeps mapped; see map_npy. Read-only, or writable with the
+  // writes kept in this process's memory (kCopyOnWrite). kReadWrite is refused: the archive holds
+  // the checksum of what it was. The checksum is not
   // verified, since that would read everything. write_npz aligns the data to 64; NumPy does not, so
   // that of its files the view may be misaligned (NdArray::is_aligned). Refused for compressed
   // members and for readers of memory.
-  NdArray map(const std::string& name) const;
+  NdArray map(const std::string& name, MapMode mode = MapMode::kRead) const;
 
  private:
   struct State;
@@ -86,6 +89,8 @@ std::vector<NpzEntry> read_npz(const std::string& path, const NpzReadOptions& op
 struct NpzWriteOptions {
   bool compressed = false;  // deflate, as np.savez_compressed
   std::string view_as;      // of bfloat16 arrays, as NpyWriteOptions
+  // Called now and then with how many bytes of the arrays are written; must not throw.
+  std::function<void(uint64_t written)> on_progress = {};
 };
 
 // Writes a new archive in place of the file, as a whole or not at all (atomic_file.h). The same

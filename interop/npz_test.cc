@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tenon/interop/crafted_files.h"
 
 namespace tenon::interop {
@@ -165,6 +167,22 @@ TEST(NpzMap, SharesStoredMembers) {
               HasSubstr("only a file can be mapped"));
 }
 
+TEST(NpzMap, CopyOnWriteKeepsTheArchive) {
+  Folder folder;
+  const std::string path = folder.file("a.npz");
+  write_npz(path, {{"a", NdArray::from_vector<float>({3}, {1, 2, 3})}});
+  const std::string before = content_of(path);
+  const NpzReader reader(path);
+  const NdArray plain = reader.map("a");
+  NdArray own = reader.map("a", MapMode::kCopyOnWrite);
+  own.mutable_values<float>()[0] = 9;
+  EXPECT_EQ(plain.at<float>({0}), 1);
+  EXPECT_TRUE(plain.read_only() && reader.map("a").read_only());
+  EXPECT_EQ(content_of(path), before);
+  EXPECT_THAT(error_of([&] { reader.map("a", MapMode::kReadWrite); }),
+              HasSubstr("would make its checksum wrong"));
+}
+
 TEST(NpzWrite, ComesBack) {
   Folder folder;
   const NdArray a = NdArray::from_vector<float>({2, 3}, {1, 2, 3, 4, 5, 6});
@@ -215,6 +233,20 @@ TEST(NpzWrite, StoredMembersAreAlignedForMapping) {
     ASSERT_EQ(a.size(), e.array.size());
     for (int64_t i = 0; i < a.size(); ++i) EXPECT_EQ(a.at<int32_t>({i}), a.size());
     EXPECT_EQ(reader.read(e.name).size(), e.array.size());
+  }
+}
+
+TEST(NpzWrite, TellsHowFarItIs) {
+  Folder folder;
+  const NdArray a = NdArray::zeros(DType::uint8, {5 << 20});
+  for (bool compressed : {false, true}) {
+    std::vector<uint64_t> told;
+    write_npz(folder.file("a.npz"), {{"a", a}, {"b", a}},
+              {.compressed = compressed, .on_progress = [&](uint64_t n) { told.push_back(n); }});
+    EXPECT_GE(told.size(), 2u);
+    EXPECT_LE(told.back(), uint64_t{10} << 20);
+    EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+    EXPECT_GE(told.back(), (uint64_t{10} << 20) * 99 / 100);
   }
 }
 

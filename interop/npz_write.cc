@@ -40,10 +40,23 @@ class NpzWriter {
     const bool foreign = dtype_info(entry.array.dtype()).numpy_descr.empty();
     images_.push_back(npy_image("write_npz", entry.array,
                                 {.view_as = foreign ? options_.view_as : std::string()}));
+    data_bytes_ += images_.back().data_bytes().size();
     add_image(member, images_.back());
   }
 
-  void finish() { output_.finish(); }
+  void finish() {
+    if (options_.on_progress) {
+      zip_register_progress_callback_with_state(
+          output_.zip(), 0.005,
+          [](zip_t*, double share, void* self) {
+            auto* writer = static_cast<NpzWriter*>(self);
+            writer->options_.on_progress(
+                static_cast<uint64_t>(share * static_cast<double>(writer->data_bytes_)));
+          },
+          nullptr, this);
+    }
+    output_.finish();
+  }
 
  private:
   void add_image(const std::string& member, const NpyImage& image) {
@@ -98,6 +111,7 @@ class NpzWriter {
   NpzWriteOptions options_;
   std::set<std::string> names_;
   uint64_t next_ = 0;
+  uint64_t data_bytes_ = 0;
 };
 
 }  // namespace

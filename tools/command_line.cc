@@ -106,10 +106,17 @@ void CommandLine::flag(std::string name, bool* variable, std::string help) {
                       }});
 }
 
+void CommandLine::argument(std::string* variable, std::string value, bool required) {
+  arguments_.push_back({variable, std::move(value), required});
+}
+
 void CommandLine::note(std::string text) { note_ = std::move(text); }
 
 std::string CommandLine::help() const {
-  std::string out = concat_text("usage: ", program_, " [OPTION]...\n", purpose_, "\n\n");
+  std::string out = concat_text("usage: ", program_, " [OPTION]...");
+  for (const Argument& a : arguments_)
+    out += a.required ? " " + a.value : concat_text(" [", a.value, "]");
+  out += concat_text("\n", purpose_, "\n\n");
   const auto label = [](const Option& o) {
     return "  " + o.name + (o.value.empty() ? "" : " " + o.value);
   };
@@ -152,11 +159,18 @@ bool CommandLine::refuse(const std::string& what) {
 }
 
 bool CommandLine::parse(int argc, const char* const* argv) {
+  size_t given = 0;
   for (int i = 1; i < argc; ++i) {
     std::string_view argument = argv[i];
     if (argument == "--help" || argument == "-h") {
       std::fputs(help().c_str(), stdout);
       return false;
+    }
+    if (!arguments_.empty() && !argument.starts_with('-')) {
+      if (given == arguments_.size())
+        return refuse(concat_text("one argument too many: '", argument, "'"));
+      *arguments_[given++].variable = argument;
+      continue;
     }
     const size_t equals = argument.find('=');
     const std::string_view name = argument.substr(0, equals);
@@ -176,6 +190,8 @@ bool CommandLine::parse(int argc, const char* const* argv) {
       return refuse(concat_text(name, " ", value, ": must be ", *wanted));
     }
   }
+  if (given < arguments_.size() && arguments_[given].required)
+    return refuse(concat_text(arguments_[given].value, " is missing"));
   return true;
 }
 

@@ -38,6 +38,8 @@ class CommandLine {
   void choice(std::string name, std::string* variable, const std::vector<std::string>& choices,
               std::string help);
   void flag(std::string name, bool* variable, std::string help);
+  // The next argument that is no option: "IN". Those that are not required come last.
+  void argument(std::string* variable, std::string value, bool required = true);
   // Shown below the options.
   void note(std::string text);
 
@@ -58,6 +60,12 @@ class CommandLine {
 
   std::string program_, purpose_, note_;
   std::vector<Option> options_;
+  struct Argument {
+    std::string* variable;
+    std::string value;
+    bool required;
+  };
+  std::vector<Argument> arguments_;
   int exit_status_ = 0;
 };
 

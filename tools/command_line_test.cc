@@ -105,5 +105,30 @@ TEST(CommandLineTest, HelpListsOptionsWithDefaults) {
             "A note.\n");
 }
 
+TEST(CommandLineTest, ArgumentsAreTakenInOrder) {
+  const auto parsed = [](std::vector<const char*> arguments, std::string* in, std::string* out) {
+    CommandLine line("prog", "Does things.");
+    bool quiet = false;
+    line.flag("--quiet", &quiet, "say less");
+    line.argument(in, "IN");
+    line.argument(out, "OUT", false);
+    arguments.insert(arguments.begin(), "prog");
+    testing::internal::CaptureStderr();
+    const bool ok = line.parse(static_cast<int>(arguments.size()), arguments.data());
+    const std::string errors = testing::internal::GetCapturedStderr();
+    EXPECT_EQ(line.help().substr(0, 37), "usage: prog [OPTION]... IN [OUT]\nDoes");
+    return ok ? "" : errors.substr(0, errors.find('\n'));
+  };
+  std::string in, out;
+  EXPECT_EQ(parsed({"a", "--quiet", "b"}, &in, &out), "");
+  EXPECT_EQ(in + out, "ab");
+  EXPECT_EQ(parsed({"c"}, &in, &out), "");
+  EXPECT_EQ(in + out, "cb");
+  EXPECT_EQ(parsed({}, &in, &out), "prog: IN is missing");
+  EXPECT_EQ(parsed({"a", "b", "c"}, &in, &out), "prog: one argument too many: 'c'");
+  EXPECT_EQ(parsed({"a", "--quite"}, &in, &out),
+            "prog: unknown option '--quite'; did you mean --quiet?");
+}
+
 }  // namespace
 }  // namespace tenon::tools

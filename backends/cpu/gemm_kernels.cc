@@ -8,17 +8,16 @@
 #include "backends/cpu/gemm_kernels.h"
 
 #include <algorithm>
-#include <cstring>
 #include <type_traits>
 
 #include "backends/cpu/host.h"
 #include "backends/cpu/targets.h"
-#include "tenon/abi/tenon_half.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/gemm_kernels.cc"
 #include "hwy/foreach_target.h"
 // after foreach_target
+#include "backends/cpu/gemm_direct-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -26,53 +25,11 @@ namespace tenon_cpu {
 namespace HWY_NAMESPACE {
 namespace {
 
-// The tile in registers: kRows x (kVectors vectors); 24 of 32 registers with AVX-512, 12 of 16
-// otherwise.
-#if defined(__x86_64__) && HWY_TARGET == HWY_AVX3
-inline constexpr int64_t kVectorBytes = 64, kRows = 12, kVectors = 2;
-#elif defined(__x86_64__) && HWY_TARGET == HWY_AVX2
-inline constexpr int64_t kVectorBytes = 32, kRows = 6, kVectors = 2;
-#else
-inline constexpr int64_t kVectorBytes = 16, kRows = 4, kVectors = 2;
-#endif
 inline constexpr int64_t kSlab =
     256;  // of k: a panel of b, 32 KiB with AVX-512, stays in the first-level cache
 inline constexpr int64_t kBlockM = 240;  // rows whose panels of a stay in the second-level cache
 inline constexpr int64_t kBlockN = 1024;
 inline constexpr int64_t kMost = 4096;  // rows and columns packed at a time
-
-template <class T>
-struct Vector {
-  typedef T Type __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
-  static constexpr int64_t kLanes = kVectorBytes / static_cast<int64_t>(sizeof(T));
-};
-template <class T>
-inline constexpr int64_t kColumns = kVectors* Vector<T>::kLanes;
-
-struct F16 {
-  uint16_t bits;
-};
-struct BF16 {
-  uint16_t bits;
-};
-
-template <class T, class S>
-TENON_INLINE T Widen(S x) {
-  if constexpr (std::is_same_v<S, F16>)
-    return tenon_f16_to_f32(x.bits);
-  else if constexpr (std::is_same_v<S, BF16>)
-    return tenon_bf16_to_f32(x.bits);
-  else
-    return static_cast<T>(x);
-}
-
-// Where a tile goes. `first`: the tile starts the sum, so c counts with beta, and the bias is
-// added.
-template <class T>
-struct Output {
-  T alpha, beta;
-  bool first, last;
-};
 
 // acc = the panels' product over `k`; tile rows [0, R), vectors [0, V).
 template <class T, int R, int V>
@@ -158,44 +115,6 @@ void PackPanel(T* to, const S* from, int64_t stride, int64_t k_stride, int64_t c
   }
 }
 
-// One row of a tile to c. `kStep`: the stride of c's and bias' columns if it is known, else 0.
-template <class T, class S, int kStep>
-void StoreRow(const Gemm& g, const Output<T>& out, const T* tile, S* c, const S* bias,
-              int64_t columns) {
-  const int64_t c_step = kStep != 0 ? kStep : g.c_column,
-                bias_step = kStep != 0 ? kStep : g.bias_column;
-  T line[kColumns<T>];
-  for (int64_t j = 0; j < columns; ++j) line[j] = out.alpha * tile[j];
-  if (!out.first) {
-    for (int64_t j = 0; j < columns; ++j) line[j] += Widen<T>(c[j * c_step]);
-  } else if (out.beta != T{0}) {
-    for (int64_t j = 0; j < columns; ++j) line[j] += out.beta * Widen<T>(c[j * c_step]);
-  }
-  if (out.first && bias != nullptr) {
-    for (int64_t j = 0; j < columns; ++j) line[j] += Widen<T>(bias[j * bias_step]);
-  }
-  if (out.last && g.relu) {
-    for (int64_t j = 0; j < columns; ++j) line[j] = line[j] < T{0} ? T{0} : line[j];
-  }
-  for (int64_t j = 0; j < columns; ++j) c[j * c_step] = static_cast<S>(line[j]);
-}
-
-template <class T, class S>
-void StoreTile(const Gemm& g, const Output<T>& out, const T* tile, int64_t row, int64_t column,
-               int64_t rows, int64_t columns) {
-  const bool dense = g.c_column == 1 && (g.bias == nullptr || g.bias_column == 1);
-  for (int64_t i = 0; i < rows; ++i) {
-    S* c = reinterpret_cast<S*>(g.c) + (row + i) * g.c_row + column * g.c_column;
-    const S* bias = g.bias == nullptr ? nullptr
-                                      : reinterpret_cast<const S*>(g.bias) +
-                                            (row + i) * g.bias_row + column * g.bias_column;
-    if (dense)
-      StoreRow<T, S, 1>(g, out, tile + i * kColumns<T>, c, bias, columns);
-    else
-      StoreRow<T, S, 0>(g, out, tile + i * kColumns<T>, c, bias, columns);
-  }
-}
-
 // Rows [m0, m1) by columns [n0, n1) of the packed part, which begins at (row, column) of c.
 template <class T, class S>
 void Block(const Gemm& g, const Output<T>& out, const T* a, const T* b, int64_t k, int64_t row,
@@ -223,14 +142,6 @@ void Block(const Gemm& g, const Output<T>& out, const T* a, const T* b, int64_t 
   }
 }
 
-template <class T>
-T Factor(double x) {
-  if constexpr (std::is_floating_point_v<T>)
-    return static_cast<T>(x);
-  else
-    return static_cast<T>(static_cast<int64_t>(x));  // the types are unsigned, -1 is the greatest
-}
-
 int64_t RoundUp(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
 
 template <class T>
@@ -240,93 +151,13 @@ int64_t WorkspaceBytes(int64_t m, int64_t n, int64_t k) {
          64;
 }
 
-// One row times a matrix is bound by reading the matrix, once, as it lies: packing would double
-// that.
-template <class T>
-void RowTimesLines(const Gemm& g, const Output<T>& out) {  // rows of b contiguous
-  constexpr int64_t kWidth = 512;
-  const T* x = reinterpret_cast<const T*>(g.a);
-  const int64_t blocks = (g.n + kWidth - 1) / kWidth;
-  ParallelFor(
-      blocks, std::max<int64_t>(1, (64 << 10) / (kWidth * g.k)), [&](int64_t begin, int64_t end) {
-        for (int64_t u = begin; u < end; ++u) {
-          const int64_t first = u * kWidth, columns = std::min(kWidth, g.n - first);
-          alignas(64) T sum[kWidth] = {};
-          const T* b = reinterpret_cast<const T*>(g.b) + first;
-          int64_t p = 0;
-          for (; p + 4 <= g.k; p += 4) {
-            const T x0 = x[p * g.a_column], x1 = x[(p + 1) * g.a_column],
-                    x2 = x[(p + 2) * g.a_column], x3 = x[(p + 3) * g.a_column];
-            const T *b0 = b + p * g.b_row, *b1 = b0 + g.b_row, *b2 = b1 + g.b_row,
-                    *b3 = b2 + g.b_row;
-            TENON_IVDEP
-            for (int64_t j = 0; j < columns; ++j)
-              sum[j] += x0 * b0[j] + x1 * b1[j] + (x2 * b2[j] + x3 * b3[j]);
-          }
-          for (; p < g.k; ++p) {
-            const T x0 = x[p * g.a_column];
-            const T* b0 = b + p * g.b_row;
-            TENON_IVDEP
-            for (int64_t j = 0; j < columns; ++j) sum[j] += x0 * b0[j];
-          }
-          for (int64_t j = 0; j < columns; j += kColumns<T>)
-            StoreTile<T, T>(g, out, sum + j, 0, first + j, 1, std::min(kColumns<T>, columns - j));
-        }
-      });
-}
-
-template <class T>
-void RowTimesColumns(const Gemm& g, const Output<T>& out) {  // columns of b contiguous, and the row
-  using Lanes = typename Vector<T>::Type;
-  constexpr int64_t lanes = Vector<T>::kLanes;
-  const T* x = reinterpret_cast<const T*>(g.a);
-  ParallelFor(g.n, std::max<int64_t>(1, (64 << 10) / g.k), [&](int64_t begin, int64_t end) {
-    for (int64_t j = begin; j < end; ++j) {
-      const T* b = reinterpret_cast<const T*>(g.b) + j * g.b_column;
-      Lanes acc[4] = {};
-      int64_t p = 0;
-      for (; p + 4 * lanes <= g.k; p += 4 * lanes) {
-        for (int k = 0; k < 4; ++k)
-          acc[k] += *reinterpret_cast<const Lanes*>(x + p + k * lanes) *
-                    *reinterpret_cast<const Lanes*>(b + p + k * lanes);
-      }
-      const Lanes all = (acc[0] + acc[1]) + (acc[2] + acc[3]);
-      T sum = 0;
-      for (int64_t k = 0; k < lanes; ++k) sum += all[k];
-      for (; p < g.k; ++p) sum += x[p] * b[p];
-      StoreTile<T, T>(g, out, &sum, 0, j, 1, 1);
-    }
-  });
-}
-
-// False: not such a product.
-template <class T>
-bool RowTimesMatrix(Gemm g) {
-  if (g.n == 1 && g.m != 1) {  // a column on the right is a row on the left of the transposed
-    std::swap(g.a, g.b);
-    std::swap(g.m, g.n);
-    std::swap(g.a_row, g.b_column);
-    std::swap(g.a_column, g.b_row);
-    std::swap(g.c_row, g.c_column);
-    std::swap(g.bias_row, g.bias_column);
-  }
-  if (g.m != 1) return false;
-  const Output<T> out{Factor<T>(g.alpha), Factor<T>(g.beta), true, true};
-  if (g.b_column == 1)
-    RowTimesLines<T>(g, out);
-  else if (g.b_row == 1 && g.a_column == 1)
-    RowTimesColumns<T>(g, out);
-  else
-    return false;
-  return true;
-}
-
 // T: what is computed in; S: of a and b; C: of c and bias.
 template <class T, class S, class C = S>
 void Run(const Gemm& g, char* workspace) {
   if constexpr (std::is_floating_point_v<T> && std::is_same_v<T, S>) {
     if (RowTimesMatrix<T>(g)) return;
   }
+  if (g.k <= kSmallK && g.m * g.n * g.k <= kSmallWork) return RunSmall<T, S, C>(g);
   constexpr int64_t width = kColumns<T>;
   const S* a = reinterpret_cast<const S*>(g.a);
   const S* b = reinterpret_cast<const S*>(g.b);

@@ -21,14 +21,15 @@ void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& spac
   const bool in_place = !(p.outputs_early && (launch.flags & TENON_LAUNCH_MAY_ALIAS) != 0);
   Runner runner(p, launch.scalars);
   runner.Enter(space, bases, launch.index_base);
+  const bool large = space.count >= kStreamBytes / kMaxItem && space.rank == 1 &&
+                     (launch.flags & TENON_LAUNCH_MAY_ALIAS) == 0;
   bool stream[kMaxOperands];
   for (size_t o = 0; o < p.outputs.size(); ++o) {
     const int operand = n_inputs + static_cast<int>(o);
     const int64_t item = p.values[p.outputs[o]].item;
-    stream[o] = space.count * item >= kStreamBytes && space.rank == 1 &&
+    stream[o] = large && space.count * item >= kStreamBytes &&
                 space.inner_stride(operand) == item &&
-                reinterpret_cast<uintptr_t>(bases[operand]) % 64 == 0 &&
-                (launch.flags & TENON_LAUNCH_MAY_ALIAS) == 0;
+                reinterpret_cast<uintptr_t>(bases[operand]) % 64 == 0;
   }
   for (int64_t at = begin; at < end;) {
     const int64_t n = runner.Bind(at, end - at);
@@ -56,7 +57,7 @@ void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& spac
     }
     at += n;
   }
-  StreamFence();
+  if (large) StreamFence();
 }
 
 // A program of one array function where every operand is contiguous, or one element, along the
@@ -89,15 +90,19 @@ bool LaunchLines(const Kernel& kernel, const TenonLaunch& launch, const Space& s
   }
   const int64_t inner = space.inner(), middle = space.sizes[last - 1];
   const int64_t lines = space.count / inner;
+  char* const to = bases[call.output];
+  int64_t near[4], far[4];  // from a line to the next, and from a plane to the next
+  for (int i = 0; i < 4; ++i) {
+    const int64_t* stride = i < 3 ? strides[i] : space.strides[call.output];
+    near[i] = stride[last - 1];
+    far[i] = space.rank == 3 ? stride[0] : 0;
+  }
   ParallelFor(lines, std::max<int64_t>(1, call.grain / inner), [&](int64_t begin, int64_t end) {
+    int64_t z = space.rank == 3 ? begin / middle : 0, y = begin - z * middle;
     for (int64_t line = begin; line < end; ++line) {
-      const int64_t y = space.rank == 2 ? line : line % middle,
-                    z = space.rank == 2 ? 0 : line / middle;
-      const auto at = [&](const int64_t* stride) {
-        return y * stride[last - 1] + (last == 2 ? z * stride[0] : 0);
-      };
-      call.fn(bases[call.output] + at(space.strides[call.output]), from[0] + at(strides[0]),
-              from[1] + at(strides[1]), from[2] + at(strides[2]), inner, splat);
+      const auto at = [&](int i) { return y * near[i] + z * far[i]; };
+      call.fn(to + at(3), from[0] + at(0), from[1] + at(1), from[2] + at(2), inner, splat);
+      if (++y == middle && space.rank == 3) y = 0, ++z;
     }
   });
   return true;

@@ -177,6 +177,12 @@ TenonStatus CompileProgram(const TenonProgram& source, const uint16_t* extra_use
     p.values[extra_uses[k]].filled = true;
     last_use[extra_uses[k]] = forever;
   }
+  for (uint32_t i = 0; i < source.n_instr; ++i) {
+    const Value& v = p.values[i];
+    if (v.kind == Kind::kConstant || v.kind == Kind::kScalar)
+      p.fixed.push_back(static_cast<uint16_t>(i));
+    if (IsUniform(v.kind) && v.filled) p.spread.push_back(static_cast<uint16_t>(i));
+  }
   uint32_t last_input_use = 0;
   for (uint16_t v : p.inputs) last_input_use = std::max(last_input_use, last_use[v]);
   for (uint32_t s = 0; s < p.steps.size(); ++s) {

@@ -49,6 +49,8 @@ struct Program {
   std::vector<uint16_t> inputs;       // values of kind kInput
   std::vector<uint16_t> indices;      // of kind kIndex
   std::vector<uint16_t> outputs;      // values, in the order of the operands
+  std::vector<uint16_t> fixed;        // of kinds kConstant and kScalar
+  std::vector<uint16_t> spread;       // uniform values that are filled
   std::vector<uint8_t> input_dtypes;  // by operand; 0 where the program reads none
   // An output computed before the last use of some input: it may not be written in place over one.
   bool outputs_early = false;

@@ -2,8 +2,10 @@
 //   rows     for one result after the other, all its elements; where those lie close together
 //   columns  for a tile of results side by side, one element of each after the other; where the
 //   results lie close
-// A long reduction is cut into chunks. Tiles, chunks and the way follow from shapes and strides
-// alone, and chunks are joined in order: the same bits whatever the number of threads.
+// What fits into one block goes through the prologue at once and is taken apart into rows or
+// columns afterwards. A long reduction is cut into chunks. Tiles, chunks and the way follow from
+// shapes and strides alone, and chunks are joined in order: the same bits whatever the number of
+// threads.
 #include <algorithm>
 
 #include "backends/cpu/host.h"
@@ -22,10 +24,12 @@ constexpr int64_t kPieceElements = 32 << 10;  // worth a thread
 constexpr int64_t kBlock = 1024;              // of Program::block at most
 
 struct Job {
+  Job(const Kernel& kernel, const TenonLaunch& of)
+      : program(kernel.program), plan(*kernel.reduce), launch(of) {}
   const Program& program;
   const ReducePlan& plan;
   const TenonLaunch& launch;
-  Space kept, reduced;
+  Space kept, reduced;  // left as they are: clearing them would be most of a small reduction
   const char* bases[kMaxOperands];
   bool columns;
   int64_t tile;   // results
@@ -165,13 +169,62 @@ void Accumulate(const Job& job, int64_t k0, int64_t k1, int64_t r0, int64_t r1,
     AccumulateRows(job, k0, k1, r0, r1, states);
 }
 
+// All elements of all results, which are one block.
+void AccumulateBlock(const Job& job, const States& states) {
+  const int64_t results = job.kept.count, elements = job.reduced.count, n = results * elements;
+  Space all;
+  if (job.columns)
+    JoinSpaces(job.reduced, job.kept, &all);
+  else
+    JoinSpaces(job.kept, job.reduced, &all);
+  Runner runner(job.program, job.launch.scalars);
+  runner.EnterAcross(all, job.bases, job.launch.index_base);
+  runner.Bind(0, n);
+  runner.Run(n);
+  alignas(64) char buffer[kBlock * 8];
+  for (size_t r = 0; r < job.plan.reducers.size(); ++r) {
+    const Reducer& reducer = job.plan.reducers[r];
+    const ReduceFns& fns = reducer.fns;
+    const char* const values = static_cast<const char*>(Values(runner, reducer, n, buffer));
+    const int64_t* keys = nullptr;
+    if (reducer.has_key) {
+      if (reducer.key_is_index) runner.FillIndex(reducer.key, 0, n);
+      keys = reinterpret_cast<const int64_t*>(runner.Array(reducer.key, n));
+    }
+    if (job.columns) {
+      for (int s = 0; s < kSlots; ++s) std::fill_n(states.At(r, s), results, fns.initial[s]);
+      Slot* const slots[kSlots] = {states.At(r, 0), states.At(r, 1), states.At(r, 2)};
+      const int64_t stride = results * reducer.load_item;
+      if (keys == nullptr) {
+        fns.column(slots, values, stride, elements, Keys(), results);
+        continue;
+      }
+      for (int64_t row = 0; row < elements; ++row)
+        fns.column(slots, values + row * stride, 0, 1, {keys + row * results}, results);
+      continue;
+    }
+    for (int64_t k = 0; k < results; ++k) {
+      Slot state[kSlots] = {fns.initial[0], fns.initial[1], fns.initial[2]};
+      fns.row(state, values + k * elements * reducer.load_item,
+              {keys == nullptr ? nullptr : keys + k * elements}, elements);
+      states.Store(r, k, state);
+    }
+  }
+}
+
 // The accumulators of results [k0, k1) in their dtypes, through the epilogue, to the outputs.
 void Finish(const Job& job, int64_t k0, int64_t k1, const States& states) {
   const Program& epilogue = job.plan.epilogue;
   const int64_t n = k1 - k0;
+  const int n_inputs = static_cast<int>(job.program.input_dtypes.size());
   alignas(64) char memory[kSlotBytes];
   char* arrays[kMaxOperands];
   uint32_t a = 0;
+  // A single accumulator that is the output is made where it goes.
+  const int64_t out_stride = job.kept.inner_stride(n_inputs);
+  const bool straight = job.plan.plain && job.plan.n_accumulators == 1 &&
+                        epilogue.outputs.size() == 1 && job.kept.rank <= 1 &&
+                        (n == 1 || out_stride == epilogue.values[epilogue.outputs[0]].item);
   for (size_t r = 0; r < job.plan.reducers.size(); ++r) {
     const Reducer& reducer = job.plan.reducers[r];
     const bool moments = reducer.kind == TENON_MOMENTS;
@@ -182,15 +235,22 @@ void Finish(const Job& job, int64_t k0, int64_t k1, const States& states) {
       }
     }
     for (int s = reducer.has_key ? 1 : 0, last = moments ? 2 : s; s <= last; ++s, ++a) {
-      arrays[a] = memory + a * job.tile * 8;
+      arrays[a] = straight ? const_cast<char*>(job.bases[n_inputs]) + k0 * out_stride
+                           : memory + a * job.tile * 8;
       reducer.finish(arrays[a], states.At(r, s), nullptr, nullptr, n, 0);
     }
   }
-  const int n_inputs = static_cast<int>(job.program.input_dtypes.size());
+  if (straight) return;
   const auto store = [&](const char* from, size_t o, int64_t at, int64_t count) {
     const int operand = n_inputs + static_cast<int>(o);
-    ScatterBlock(from, job.kept, operand, const_cast<char*>(job.bases[operand]), at, count,
-                 epilogue.values[epilogue.outputs[o]].item);
+    char* const base = const_cast<char*>(job.bases[operand]);
+    const int64_t item = epilogue.values[epilogue.outputs[o]].item;
+    if (job.kept.rank <= 1) {
+      const int64_t stride = job.kept.inner_stride(operand);
+      CopyLine(base + at * stride, stride, from, item, item, count);
+    } else {
+      ScatterBlock(from, job.kept, operand, base, at, count, item);
+    }
   };
   if (job.plan.plain) {
     for (size_t o = 0; o < epilogue.outputs.size(); ++o)
@@ -238,12 +298,12 @@ void Plan(Job& job) {
 }  // namespace
 
 TenonStatus LaunchReduce(const Kernel& kernel, const TenonLaunch& launch, TenonError* error) {
-  Job job{kernel.program, *kernel.reduce, launch, {}, {}, {}, false, 0, 0, 0, 0};
+  Job job(kernel, launch);
   const uint32_t n_inputs = static_cast<uint32_t>(kernel.program.input_dtypes.size());
   uint32_t lead = 0;
   const auto broadcast = [&](uint32_t k) {
-    return std::all_of(launch.operands[k].strides, launch.operands[k].strides + launch.rank,
-                       [](int64_t s) { return s == 0; });
+    const int64_t* const strides = launch.operands[k].strides;
+    return std::all_of(strides, strides + launch.rank, [](int64_t s) { return s == 0; });
   };
   while (lead + 1 < n_inputs && broadcast(lead)) ++lead;
   MakeSpace(launch, ~launch.reduce_axes, lead, kernel.reads_index, &job.kept);
@@ -252,6 +312,13 @@ TenonStatus LaunchReduce(const Kernel& kernel, const TenonLaunch& launch, TenonE
   Plan(job);
   const int64_t results = job.kept.count, elements = job.reduced.count;
   const int64_t slots = kSlots * static_cast<int64_t>(job.plan.reducers.size());
+  if (results <= job.tile && results * elements <= kernel.program.block) {
+    alignas(64) Slot memory[kSlotBytes / sizeof(Slot)];
+    const States states(memory, job.tile);
+    AccumulateBlock(job, states);
+    Finish(job, 0, results, states);
+    return TENON_OK;
+  }
   const int64_t grain = std::max<int64_t>(1, kPieceElements / (job.tile * job.chunk));
   if (job.chunks == 1) {
     ParallelFor(job.tiles, grain, [&](int64_t begin, int64_t end) {

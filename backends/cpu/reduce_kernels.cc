@@ -20,8 +20,16 @@ namespace {
 template <bool kProduct, class T>
 TENON_INLINE double FoldFloats(const T* x, int64_t n) {
   constexpr double neutral = kProduct ? 1 : 0;
+  if (n < kLanes) {  // too short for lanes to pay
+    double folded = neutral;
+    for (int64_t i = 0; i < n; ++i) {
+      const double v = static_cast<double>(x[i]);
+      folded = kProduct ? folded * v : folded + v;
+    }
+    return folded;
+  }
   Lanes<double> acc[8];
-  for (auto& a : acc) a = Lanes<double>{} + neutral;
+  for (int k = 0; k < (n < 64 ? 1 : 8); ++k) acc[k] = Lanes<double>{} + neutral;
   int64_t i = 0;
   for (; i + 64 <= n; i += 64) {
     for (int k = 0; k < 8; ++k) {
@@ -30,12 +38,13 @@ TENON_INLINE double FoldFloats(const T* x, int64_t n) {
       acc[k] = kProduct ? acc[k] * v : acc[k] + v;
     }
   }
+  const bool whole = i > 0;
   for (; i + kLanes <= n; i += kLanes) {
     Lanes<double> v;
     Load<double>(v, x + i);
-    acc[i / kLanes % 8] = kProduct ? acc[i / kLanes % 8] * v : acc[i / kLanes % 8] + v;
+    acc[0] = kProduct ? acc[0] * v : acc[0] + v;
   }
-  for (int width = 4; width > 0; width /= 2) {
+  for (int width = whole ? 4 : 0; width > 0; width /= 2) {
     for (int k = 0; k < width; ++k)
       acc[k] = kProduct ? acc[k] * acc[k + width] : acc[k] + acc[k + width];
   }

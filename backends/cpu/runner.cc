@@ -15,18 +15,19 @@ constexpr int64_t kShortLine = 16;
 
 Runner::Runner(const Program& program, const uint64_t* scalars)
     : program_(program), register_bytes_(program.block * program.register_item) {
-  for (size_t v = 0; v < program.values.size(); ++v) {
+  // Inputs and indices are set by Bind, results by Run.
+  for (uint16_t v : program.fixed) {
     const Value& value = program.values[v];
-    direct_[v] = nullptr;
+    at_[v] = reinterpret_cast<const char*>(value.kind == Kind::kScalar ? &scalars[value.slot]
+                                                                       : &value.bits);
     splat_[v] = 1;
-    if (value.kind == Kind::kConstant) at_[v] = reinterpret_cast<const char*>(&value.bits);
-    if (value.kind == Kind::kScalar) at_[v] = reinterpret_cast<const char*>(&scalars[value.slot]);
-    if (value.kind == Kind::kComputed) splat_[v] = 0;
   }
   for (const Step& step : program.uniform_steps) {
     step.fn(uniforms_[step.value], at_[step.a], at_[step.b], at_[step.c], 1, 0);
     at_[step.value] = uniforms_[step.value];
+    splat_[step.value] = 1;
   }
+  for (const Step& step : program.steps) direct_[step.value] = nullptr;
 }
 
 void Runner::Enter(const Space& space, const char* const* bases, int64_t index_base) {
@@ -34,6 +35,11 @@ void Runner::Enter(const Space& space, const char* const* bases, int64_t index_b
   bases_ = bases;
   index_base_ = index_base;
   lines_ = space.rank <= 1 || space.inner() >= kShortLine;
+}
+
+void Runner::EnterAcross(const Space& space, const char* const* bases, int64_t index_base) {
+  Enter(space, bases, index_base);
+  lines_ = space.rank <= 1;
 }
 
 void Runner::Spread(uint16_t value, int64_t n) {
@@ -98,12 +104,7 @@ void Runner::BindArrays(char* const* arrays) {
 }
 
 void Runner::SpreadUniforms(int64_t n) {
-  for (size_t v = 0; v < program_.values.size(); ++v) {
-    const Value& value = program_.values[v];
-    const bool uniform = value.kind == Kind::kConstant || value.kind == Kind::kScalar ||
-                         value.kind == Kind::kUniform;
-    if (uniform && value.filled) Spread(static_cast<uint16_t>(v), n);
-  }
+  for (uint16_t v : program_.spread) Spread(v, n);
   spread_ = n;
 }
 
@@ -117,6 +118,7 @@ void Runner::Run(int64_t n) {
         step.heeds_splat ? splat_[step.a] * kSplatA + splat_[step.b] * kSplatB : 0u;
     step.fn(to, at_[step.a], at_[step.b], at_[step.c], n, splat);
     at_[step.value] = to;
+    splat_[step.value] = 0;
   }
 }
 

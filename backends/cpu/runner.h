@@ -24,6 +24,9 @@ class Runner {
   // while the runner is used.
   void Enter(const Space& space, const char* const* bases, int64_t index_base);
 
+  // Always across lines: a block may be the whole space.
+  void EnterAcross(const Space& space, const char* const* bases, int64_t index_base);
+
   // Binds inputs and indices at `position`; answers how many elements the block has, at most
   // `most`.
   int64_t Bind(int64_t position, int64_t most);

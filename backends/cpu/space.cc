@@ -56,6 +56,18 @@ void MakeSpace(const TenonLaunch& launch, uint32_t mask, uint32_t lead, bool ind
       order[at] = order[at - 1];
     order[at] = static_cast<int>(d);
   }
+  if (axes <= 1) {  // the usual case: core has merged what can be merged
+    s.rank = axes;
+    if (axes == 0) return;
+    const int d = order[0];
+    s.sizes[0] = launch.sizes[d];
+    s.index_strides[0] = indexed ? launch.index_strides[d] : 0;
+    for (int k = 0; k < s.n_operands; ++k) {
+      const TenonOperand& operand = launch.operands[k];
+      s.strides[k][0] = operand.strides[d] * tenon_dtype_size(operand.dtype);
+    }
+    return;
+  }
   int64_t items[kMaxOperands];
   for (int k = 0; k < s.n_operands; ++k) items[k] = tenon_dtype_size(launch.operands[k].dtype);
   // Innermost first; an axis is merged into the one inside it when its strides just go on where
@@ -88,6 +100,21 @@ void MakeSpace(const TenonLaunch& launch, uint32_t mask, uint32_t lead, bool ind
     s.index_strides[i] = indexed ? launch.index_strides[d] : 0;
     for (int k = 0; k < s.n_operands; ++k)
       s.strides[k][i] = launch.operands[k].strides[d] * items[k];
+  }
+}
+
+void JoinSpaces(const Space& outer, const Space& inner, Space* both) {
+  const Space* const parts[] = {&outer, &inner};
+  both->rank = 0;
+  both->count = outer.count * inner.count;
+  both->n_operands = outer.n_operands;
+  for (const Space* part : parts) {
+    for (int d = 0; d < part->rank; ++d) {
+      const int to = both->rank++;
+      both->sizes[to] = part->sizes[d];
+      both->index_strides[to] = part->index_strides[d];
+      for (int k = 0; k < both->n_operands; ++k) both->strides[k][to] = part->strides[k][d];
+    }
   }
 }
 

@@ -35,5 +35,8 @@ inline char* Address(const TenonOperand& operand) {
 // is its densest.
 void MakeSpace(const TenonLaunch& launch, uint32_t mask, uint32_t lead, bool indexed, Space* space);
 
+// For each position of `outer` all of `inner`.
+void JoinSpaces(const Space& outer, const Space& inner, Space* both);
+
 }  // namespace tenon_cpu
 #endif  // TENON_BACKENDS_CPU_SPACE_H_

@@ -148,6 +148,14 @@ void CopyLine(char* dst, int64_t dst_stride, const char* src, int64_t src_stride
 void GatherBlock(char* dst, const Space& space, int operand, const char* base, int64_t position,
                  int64_t n, int64_t item) {
   const int64_t stride = space.inner_stride(operand);
+  if (item == 4 && space.inner() < 16) {  // short lines: calls would cost more than they do
+    ForEachLine(space, operand, position, n, [&](int64_t offset, int64_t line, int64_t done) {
+      uint32_t* const to = reinterpret_cast<uint32_t*>(dst) + done;
+      for (int64_t i = 0; i < line; ++i)
+        to[i] = *reinterpret_cast<const uint32_t*>(base + offset + i * stride);
+    });
+    return;
+  }
   ForEachLine(space, operand, position, n, [&](int64_t offset, int64_t line, int64_t done) {
     CopyLine(dst + done * item, item, base + offset, stride, item, line);
   });

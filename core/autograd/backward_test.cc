@@ -260,6 +260,31 @@ TEST(Hooks, Replace) {
   expect_values(grad({z * z}, {z})[0], {8});
 }
 
+TEST(Hooks, AReplacementHasTheGradientsShapeAndDType) {
+  Tensor x = tensor({1.0f, 2.0f, 3.0f}, test_device()).requires_grad_();
+  const auto refused = [](const Tensor& y) {
+    try {
+      sum(y).backward();
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kAutograd);
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  Tensor y = x * x;
+  y.register_hook([](const Tensor& g, void*) { return sum(g); }, nullptr);
+  const std::string text = refused(y);
+  EXPECT_NE(text.find("the hook of the result of multiply returned float32[]"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("for the gradient float32[3]"), std::string::npos) << text;
+  Tensor z = x * x;
+  z.register_hook([](const Tensor& g, void*) { return g.to(DType::float64); }, nullptr);
+  EXPECT_NE(refused(z).find("float64[3]"), std::string::npos);
+  x.register_hook([](const Tensor& g, void*) { return g[0]; }, nullptr);
+  EXPECT_NE(refused(x * 2).find("a leaf"), std::string::npos);
+  EXPECT_FALSE(x.grad().defined());
+}
+
 TEST(Hooks, AreRemovedAndDestroyed) {
   Calls calls;
   const auto count = [](const Tensor&, void* c) {

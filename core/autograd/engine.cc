@@ -96,7 +96,7 @@ struct Memory {
   std::vector<Waiting> waiting;
   std::vector<uint32_t> free_places;
   std::vector<std::pair<uint64_t, uint32_t>> heap;
-  std::vector<Tensor> gradients, results;
+  std::vector<Tensor> gradients, results;  // of one record; undefined between visits
 };
 thread_local std::unique_ptr<Memory> spare_memory;
 std::unique_ptr<Memory> take_memory() {
@@ -159,12 +159,13 @@ class Walk {
       heap_.pop_back();
       Waiting& w = waiting_[place];
       Node* node = std::exchange(w.node, nullptr);
-      gradients.clear();
-      gradients.resize(std::max<size_t>(node->n_outputs, 1));
+      if (gradients.size() <= node->n_outputs) gradients.resize(node->n_outputs + size_t{1});
+      if (results.size() < node->n_inputs) results.resize(node->n_inputs);
       gradients[0] = std::move(w.gradient);
-      for (size_t i = 0; i < w.more.size(); ++i) gradients[i + 1] = std::move(w.more[i]);
-      w.gradient = Tensor();
-      w.more.clear();
+      if (!w.more.empty()) {
+        for (size_t i = 0; i < w.more.size(); ++i) gradients[i + 1] = std::move(w.more[i]);
+        w.more.clear();
+      }
       table_.erase(node);
       free_places_.push_back(place);
       struct Held {
@@ -173,28 +174,26 @@ class Walk {
       } held{node};
       visit(*node, gradients, results);
     }
-    // The memory outlives the walk; what it held does not.
-    gradients.clear();
-    results.clear();
     finished_ = true;
   }
 
  private:
+  // Leaves gradients and results undefined.
   void visit(Node& node, std::vector<Tensor>& gradients, std::vector<Tensor>& results) {
-    for (size_t i = 0; i < gradients.size(); ++i) {
-      if (gradients[i].defined())
-        gradients[i] = run_hooks(node, static_cast<uint32_t>(i), std::move(gradients[i]));
+    const int n_outputs = std::max<int>(node.n_outputs, 1);
+    for (int i = 0; i < n_outputs; ++i) {
+      Tensor& g = gradients[static_cast<size_t>(i)];
+      if (g.defined()) g = run_hooks(node, static_cast<uint32_t>(i), std::move(g));
     }
     for (WalkTarget& t : targets_) {
-      if (t.node == &node && t.output_index < gradients.size())
+      if (t.node == &node && static_cast<int>(t.output_index) < n_outputs)
         t.gradient = gradients[t.output_index];
     }
     if (node.leaf) {
       if (targets_.empty()) accumulate(node, gradients[0]);
+      gradients[0] = Tensor();
       return;
     }
-    results.clear();
-    results.resize(node.n_inputs);
     if (node.freed) {
       fail(ErrorCode::kAutograd, node.op->name,
            "Trying to backward through the graph a second time: the values that were saved for it "
@@ -202,12 +201,11 @@ class Walk {
            "true to the first backward() if you need it again");
     }
     node.op->vjp({node, gradients.data(), results.data()});
-    for (Tensor& g : gradients) g = Tensor();
+    for (int i = 0; i < n_outputs; ++i) gradients[static_cast<size_t>(i)] = Tensor();
     for (int i = 0; i < node.n_inputs; ++i) {
       const Edge& e = node.edges[i];
-      if (e.node && results[static_cast<size_t>(i)].defined()) {
-        arrive(e.node, e.output_index, std::move(results[static_cast<size_t>(i)]));
-      }
+      Tensor result = std::move(results[static_cast<size_t>(i)]);
+      if (e.node && result.defined()) arrive(e.node, e.output_index, std::move(result));
     }
     if (!keep_graph_) {
       free_saved(node);

@@ -11,7 +11,7 @@
 #include <map>
 #include <mutex>
 
-namespace tenon::trace {
+namespace tenon::write_trace {
 namespace {
 
 constexpr int kDepth = 24;
@@ -104,4 +104,4 @@ std::string last_write_text(const void* object) {
   return {};
 }
 
-}  // namespace tenon::trace
+}  // namespace tenon::write_trace

@@ -8,7 +8,7 @@
 
 #include <string>
 
-namespace tenon::trace {
+namespace tenon::write_trace {
 
 bool enabled();
 // Notes that `object` (a storage) was written by the calling code.
@@ -18,6 +18,6 @@ std::string last_write_text(const void* object);
 // The object is gone; its address may be reused.
 void forget(const void* object);
 
-}  // namespace tenon::trace
+}  // namespace tenon::write_trace
 
 #endif  // TENON_BASE_TRACE_H_

@@ -193,10 +193,15 @@ AdamW::AdamW(std::vector<Tensor> parameters, const AdamWOptions& options)
 void AdamW::update(Slot& slot, const Tensor& gradient) {
   static const Fused* const program = new Fused(fuse("adamw", 11, 3, adamw));  // kept for good
   const auto& [initial_lr, beta1, beta2, eps, weight_decay] = options_;
-  const auto t = static_cast<double>(slot.steps);
   // Both bias corrections as factors of numbers:
   //   lr * (m / c1) / (sqrt(v) / c2 + eps) = (lr * c2 / c1) * m / (sqrt(v) + c2 * eps)
-  const double c1 = 1 - std::pow(beta1, t), c2 = std::sqrt(1 - std::pow(beta2, t));
+  if (corrected_for_ != slot.steps) {
+    const auto t = static_cast<double>(slot.steps);
+    corrected_for_ = slot.steps;
+    correction1_ = 1 - std::pow(beta1, t);
+    correction2_ = std::sqrt(1 - std::pow(beta2, t));
+  }
+  const double c1 = correction1_, c2 = correction2_;
   Tensor targets[] = {slot.parameter, slot.state[0], slot.state[1]};
   const Operand operands[] = {
       slot.parameter, slot.state[0], slot.state[1], gradient, 1 - lr() * weight_decay,

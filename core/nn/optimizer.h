@@ -110,6 +110,9 @@ class AdamW : public Optimizer {
  private:
   void update(Slot& slot, const Tensor& gradient) override;
   AdamWOptions options_;
+  // The bias corrections of the step count they were last computed for: most parameters share one.
+  int64_t corrected_for_ = 0;
+  double correction1_ = 1, correction2_ = 1;
 };
 
 }  // namespace tenon::nn

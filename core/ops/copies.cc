@@ -24,6 +24,7 @@ void record_move(const OpInfo& op, const Tensor& x, const Tensor& y, size_t payl
 
 void clone_vjp(const VjpCall& call) { call.results[0] = call.gradients[0]; }
 constexpr OpInfo kClone{"clone", &clone_vjp, nullptr};
+constexpr OpInfo kPinMemory{"pin_memory", &clone_vjp, nullptr};
 constexpr OpInfo kContiguous{"contiguous", &clone_vjp, nullptr};
 
 void dtype_vjp(const VjpCall& call) {  // payload: the input's dtype
@@ -90,12 +91,24 @@ Tensor Tensor::to(DType dtype, bool copy) const {
   return y;
 }
 
-Tensor Tensor::to(Device device, bool copy) const {
+Tensor Tensor::to(Device device, bool copy, bool non_blocking) const {
   check_defined("to", *this);
   DeviceState* own = &impl_->device();
   if (own == &device.state()) return copy ? clone() : *this;
-  Tensor y = copy_to_device(*this, device.state());
+  Tensor y = copy_to_device(*this, device.state(), non_blocking);
   record_move(kToDevice, *this, y, sizeof own, &own);
+  return y;
+}
+
+Tensor Tensor::pin_memory(Device device) const {
+  check_defined("pin_memory", *this);
+  if (!impl_->device().host_addressable) {
+    fail(ErrorCode::kDevice, "pin_memory", "only tensors in host memory can be pinned, this is ",
+         describe(*this), "; use .cpu() first");
+  }
+  if (is_pinned()) return *this;
+  Tensor y = pinned_copy(*this, device.state());
+  record_move(kPinMemory, *this, y);
   return y;
 }
 

@@ -1,6 +1,7 @@
 // The functions of elementwise.def, generated.
 #include "tenon/ops/elementwise.h"
 
+#include "tenon/ops/complex_form.h"
 #include "tenon/ops/map_op.h"
 #include "tenon/ops/rows.h"
 
@@ -55,31 +56,63 @@ Tensor (*rewritten<rows::pow_row>(const Operand& x, const Operand& y))(const Ten
   return nullptr;  // sqrt differs from pow(x, 0.5) at -inf and -0
 }
 
+template <class Row>
+constexpr bool kTakesComplex = false;
+#define TENON_UNARY(...)
+#define TENON_BINARY(...)
+#define TENON_TERNARY(...)
+#define TENON_COMPLEX(name) \
+  template <>               \
+  constexpr bool kTakesComplex<rows::name##_row> = true;
+#include TENON_ELEMENTWISE_DEF
+#undef TENON_UNARY
+#undef TENON_BINARY
+#undef TENON_TERNARY
+
+// How the row runs on these operands if one of them is complex; null else, or if it does not.
+template <class Row, size_t n>
+const ComplexForm* complex_form_for([[maybe_unused]] const Operand (&operands)[n]) {
+  if constexpr (kTakesComplex<Row>) {
+    if (__builtin_expect(any_complex(operands), 0)) return &complex_form<Row, n>();
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 #define TENON_UNARY(name, dtype_class, value, slope, low, high, doc) \
   Tensor name(const Tensor& x) {                                     \
     const Operand operands[] = {x};                                  \
+    if (auto* form = complex_form_for<rows::name##_row>(operands))   \
+      return call_complex(#name, *form, operands);                   \
     Tensor y;                                                        \
     name##_op.call(operands, &y);                                    \
     return y;                                                        \
   }                                                                  \
   Tensor& name##_(Tensor& x) {                                       \
     const Operand operands[] = {x};                                  \
-    name##_op.call_inplace(x, operands);                             \
+    if (auto* form = complex_form_for<rows::name##_row>(operands))   \
+      call_complex_inplace(#name "_", *form, x, operands);           \
+    else                                                             \
+      name##_op.call_inplace(#name "_", x, operands);                \
     return x;                                                        \
   }
 #define TENON_BINARY(name, dtype_class, value, slope_x, slope_y, low, high, doc)   \
   Tensor name(const Operand& x, const Operand& y) {                                \
     if (auto* other = rewritten<rows::name##_row>(x, y)) return other(x.tensor()); \
     const Operand operands[] = {x, y};                                             \
+    if (auto* form = complex_form_for<rows::name##_row>(operands))                 \
+      return call_complex(#name, *form, operands);                                 \
     Tensor z;                                                                      \
     name##_op.call(operands, &z);                                                  \
     return z;                                                                      \
   }                                                                                \
   Tensor& name##_(Tensor& x, const Operand& y) {                                   \
     const Operand operands[] = {x, y};                                             \
-    name##_op.call_inplace(x, operands);                                           \
+    if (auto* form = complex_form_for<rows::name##_row>(operands))                 \
+      call_complex_inplace(#name "_", *form, x, operands);                         \
+    else                                                                           \
+      name##_op.call_inplace(#name "_", x, operands);                              \
     return x;                                                                      \
   }
 #define TENON_TERNARY(name, dtype_class, value, low, high, doc)       \
@@ -95,7 +128,12 @@ Tensor (*rewritten<rows::pow_row>(const Operand& x, const Operand& y))(const Ten
 #undef TENON_TERNARY
 
 Tensor where(const Tensor& condition, const Operand& x, const Operand& y) {
+  if (condition.defined() && condition.dtype() != DType::bool_) {
+    fail(ErrorCode::kDType, "where", "expected condition to be a boolean tensor, but got ",
+         describe(condition), "; compare it (not_equal(x, 0)), or use astype()");
+  }
   const Operand operands[] = {condition, x, y};
+  if (any_complex(operands)) return where_complex(condition, x, y);
   Tensor z;
   where_op.call(operands, &z);
   return z;

@@ -8,7 +8,8 @@
 // to any order. Results are new contiguous tensors, or keep the layout where all arguments share
 // one dense layout. The in-place forms keep x's dtype and shape and return x. They refuse
 // (tenon::Error, nothing written) a leaf that requires a gradient, a read-only or self-overlapping
-// x, and a result that x's dtype cannot hold (floating into integer).
+// x, and a result that x's dtype cannot hold (floating into integer). x may be a temporary view:
+// y[0] *= w, exp_(y[0]).
 #ifndef TENON_OPS_ELEMENTWISE_H_
 #define TENON_OPS_ELEMENTWISE_H_
 
@@ -25,10 +26,12 @@ namespace tenon {
 
 #define TENON_UNARY(name, dtype_class, value, slope, low, high, doc) \
   Tensor name(const Tensor& x);                                      \
-  Tensor& name##_(Tensor& x);
+  Tensor& name##_(Tensor& x);                                        \
+  inline Tensor name##_(Tensor&& x) { return name##_(x); }
 #define TENON_BINARY(name, dtype_class, value, slope_x, slope_y, low, high, doc) \
   Tensor name(const Operand& x, const Operand& y);                               \
-  Tensor& name##_(Tensor& x, const Operand& y);
+  Tensor& name##_(Tensor& x, const Operand& y);                                  \
+  inline Tensor name##_(Tensor&& x, const Operand& y) { return name##_(x, y); }
 #define TENON_TERNARY(name, dtype_class, value, low, high, doc) \
   Tensor name(const Operand& x, const Operand& y, const Operand& z);
 #include TENON_ELEMENTWISE_DEF
@@ -72,10 +75,14 @@ TENON_OPERATOR(^, bitwise_xor)
 #undef TENON_OPERATOR
 inline Tensor operator-(const Tensor& x) { return negative(x); }
 inline Tensor operator~(const Tensor& x) { return bitwise_invert(x); }
-inline Tensor& operator+=(Tensor& x, const Operand& y) { return add_(x, y); }
-inline Tensor& operator-=(Tensor& x, const Operand& y) { return subtract_(x, y); }
-inline Tensor& operator*=(Tensor& x, const Operand& y) { return multiply_(x, y); }
-inline Tensor& operator/=(Tensor& x, const Operand& y) { return divide_(x, y); }
+#define TENON_OPERATOR(symbol, name)                                                 \
+  inline Tensor& operator symbol(Tensor& x, const Operand& y) { return name(x, y); } \
+  inline Tensor operator symbol(Tensor&& x, const Operand& y) { return name(x, y); }
+TENON_OPERATOR(+=, add_)
+TENON_OPERATOR(-=, subtract_)
+TENON_OPERATOR(*=, multiply_)
+TENON_OPERATOR(/=, divide_)
+#undef TENON_OPERATOR
 
 }  // namespace tenon
 

@@ -185,7 +185,7 @@ TEST_P(Row, InPlaceIsOutOfPlace) {
     std::vector<Operand> operands(inputs.begin(), inputs.end());
     Tensor x = inputs[0];
     const uint32_t version = x.version();
-    row().op->call_inplace(x, operands.data());
+    row().op->call_inplace("in_place", x, operands.data());
     EXPECT_TRUE(near(x, want));
     EXPECT_EQ(x.dtype(), d);
     EXPECT_NE(x.version(), version);
@@ -198,7 +198,7 @@ TEST_P(Row, InPlaceIsOutOfPlace) {
   const Tensor reversed = flip(copy), own = flip(base);
   const Operand separate[] = {copy, reversed}, overlapping[] = {x, own};
   row().op->call(separate, &want);
-  row().op->call_inplace(x, overlapping);
+  row().op->call_inplace("in_place", x, overlapping);
   EXPECT_TRUE(near(x, values(want)));
 }
 

@@ -12,7 +12,7 @@ namespace tenon {
 Tensor concat(std::span<const Tensor> tensors, int64_t axis = 0);
 // Along a new axis; equal shapes. Differentiable.
 Tensor stack(std::span<const Tensor> tensors, int64_t axis = 0);
-// x[.., indices, ..] along axis; indices is a 1-d int32 or int64 tensor, negative from the end.
+// x[.., indices, ..] along axis; indices is a 1-d integer tensor, negative from the end.
 // Differentiable in x (indices named twice add up). An index out of range raises kAxis naming it.
 Tensor take(const Tensor& x, const Tensor& indices, int64_t axis = 0);
 // result[i.., j, k..] = x[i.., indices[i.., j, k..], k..]; shapes equal but for `axis`.

@@ -31,11 +31,7 @@ namespace {
 }
 
 bool same_shape(const TensorImpl* a, const TensorImpl* b) {
-  if (a->rank != b->rank) return false;
-  for (int i = 0; i < a->rank; ++i) {
-    if (a->sizes[i] != b->sizes[i]) return false;
-  }
-  return true;
+  return equal_shapes(a->shape_view(), b->shape_view());
 }
 
 }  // namespace
@@ -65,7 +61,7 @@ DType MapOp::common_dtype(const char* name, const Operand* operands) const {
          why);
   };
   if (kind == DTypeKind::Complex)
-    refuse("complex tensors can be stored, copied and multiplied as matrices only");
+    refuse("complex tensors have no such function; use real(), imag() or abs()");
   switch (class_) {
     case DTypeClass::real:
       if (kind == DTypeKind::Bool)
@@ -239,8 +235,7 @@ void MapOp::call(const Operand* operands, Tensor* outputs, std::span<const uint6
     return;
   }
   Dims target(c.tensors[0]->shape());
-  for (int i = 1; i < c.n_tensors; ++i)
-    target = broadcast_shapes(name_, target, c.tensors[i]->shape());
+  for (int i = 1; i < c.n_tensors; ++i) broadcast_with(name_, &target, c.tensors[i]->shape());
   apply_variant(variant, c.tensors, c.scalars, target, outputs);
 }
 
@@ -248,8 +243,7 @@ void MapOp::call_sum(const Operand* operands, DimsView out_shape, Tensor* output
   Call c;
   resolve(name_, operands, c);
   Dims target(out_shape);
-  for (int i = 0; i < c.n_tensors; ++i)
-    target = broadcast_shapes(name_, target, c.tensors[i]->shape());
+  for (int i = 0; i < c.n_tensors; ++i) broadcast_with(name_, &target, c.tensors[i]->shape());
   apply_variant_sum(variant_for(c, nullptr), c.tensors, c.scalars, target, out_shape, outputs);
 }
 
@@ -258,21 +252,58 @@ namespace {
 // An operand that overlaps the target without being just it must be read before anything is
 // written.
 bool needs_copy(const TensorImpl* target, const TensorImpl* operand, DimsView operand_strides) {
-  if (target->storage != operand->storage) return false;
-  if (target->offset == operand->offset && target->dtype == operand->dtype &&
-      std::equal(operand_strides.begin(), operand_strides.end(), target->strides)) {
-    return false;
+  return target->storage == operand->storage &&
+         (target->offset != operand->offset || target->dtype != operand->dtype ||
+          !equal_shapes(operand_strides, target->strides_view()));
+}
+
+// Every operand and target is one run of elements, and each operand that shares a target's storage
+// is that target.
+bool simple_write(std::span<const Tensor> targets, const Tensor* const* operands, int n) {
+  const TensorImpl* shape = operands[0]->impl();
+  for (const Tensor& target : targets) {
+    const TensorImpl* t = target.impl();
+    if (!t->contiguous || !same_shape(t, shape)) return false;
+    for (int i = 0; i < n; ++i) {
+      const TensorImpl* x = operands[i]->impl();
+      if (x->storage == t->storage && (x->offset != t->offset || x->dtype != t->dtype))
+        return false;
+    }
   }
   return true;
 }
 
+// Outputs into targets of one shape, which all operands broadcast to.
+void launch_into(MapVariant& variant, const char* name, std::span<const Tensor> targets,
+                 const Tensor* const* operands, int n, const uint64_t* scalars) {
+  const DimsView shape = targets[0].shape();
+  StackList<LaunchOperand> args(static_cast<size_t>(n) + targets.size());
+  StackList<Tensor> copies(static_cast<size_t>(n));
+  for (int i = 0; i < n; ++i) {
+    args[i].spread(name, *operands[i], shape);
+    for (const Tensor& t : targets) {
+      if (!needs_copy(t.impl(), operands[i]->impl(), args[i].strides)) continue;
+      copies[i] = contiguous_copy(*operands[i]);
+      args[i].spread(name, copies[i], shape);
+      break;
+    }
+  }
+  for (size_t j = 0; j < targets.size(); ++j)
+    args[static_cast<size_t>(n) + j].spread(name, targets[j], shape);
+  launch(variant.map_plans().on(targets[0].impl()->device()),
+         {.sizes = shape,
+          .flags = TENON_LAUNCH_MAY_ALIAS,
+          .indexed = variant.indexed(),
+          .index_axes = variant.index_axes()},
+         args, std::span<const uint64_t>(scalars, variant.program().scalars.size()));
+}
+
 }  // namespace
 
-void MapOp::call_inplace(Tensor& x, const Operand* operands) {
-  check_writable(name_, x);
+void MapOp::call_inplace(const char* name, Tensor& x, const Operand* operands) {
+  check_writable(name, x);
   Call c;
-  resolve(name_, operands, c);
-  const TensorImpl* target = x.impl();
+  resolve(name, operands, c);
   DType out = x.dtype();
   MapVariant* variant = &variant_for(c, nullptr);
   if (variant->output_dtype(0) != out) {
@@ -280,55 +311,32 @@ void MapOp::call_inplace(Tensor& x, const Operand* operands) {
     const bool loses = from == DTypeKind::Float ? to != DTypeKind::Float
                                                 : to == DTypeKind::Bool && from != DTypeKind::Bool;
     if (loses) {
-      fail(ErrorCode::kDType, name_, "result type ", dtype_name(variant->output_dtype(0)),
+      fail(ErrorCode::kDType, name, "result type ", dtype_name(variant->output_dtype(0)),
            " can't be cast to the desired output type ", dtype_name(out), " of ", describe(x),
            "; use ", name_, "() without the underscore");
     }
     variant = &variant_for(c, &out);
   }
-  bool simple = c.simple && index_axes_ == ~0ull;
-  for (int i = 0; simple && i < c.n_tensors; ++i) {
-    const TensorImpl* t = c.tensors[i]->impl();
-    simple = t == target || t->storage != target->storage;
-  }
-  if (simple) {
-    RecordGuard record(*variant, c.tensors, c.n_tensors, c.scalars, x.shape(), nullptr);
-    record.copy_overwritten(x);
-    launch_simple(*variant, c.tensors, c.n_tensors, c.scalars, &x, TENON_LAUNCH_MAY_ALIAS);
-    finish_inplace(name_, x, record);
-    return;
-  }
-  Dims shape(x.shape());
-  for (int i = 0; i < c.n_tensors; ++i) {
-    if (broadcast_shapes(name_, shape, c.tensors[i]->shape()) != shape) {
-      fail(ErrorCode::kShape, name_, "the result of ", operands_text(operands, n_operands_),
+  const std::span<const Tensor> targets(&x, 1);
+  const bool simple =
+      c.simple && index_axes_ == ~0ull && simple_write(targets, c.tensors, c.n_tensors);
+  for (int i = 0; !simple && i < c.n_tensors; ++i) {
+    Dims shape(x.shape());
+    broadcast_with(name, &shape, c.tensors[i]->shape());
+    if (!equal_shapes(shape, x.shape())) {
+      fail(ErrorCode::kShape, name, "the result of ", operands_text(operands, n_operands_),
            " does not fit into ", describe(x), ", which is written in place");
     }
   }
-  StackList<Tensor> copies(static_cast<size_t>(c.n_tensors));
-  StackList<LaunchOperand> args(static_cast<size_t>(c.n_tensors) + 1);
-  int n = 0;
-  for (int i = 0; i < c.n_tensors; ++i) {
-    const Tensor* operand = c.tensors[i];
-    Dims strides = broadcast_strides(name_, operand->shape(), operand->strides(), shape);
-    if (needs_copy(target, operand->impl(), strides)) {
-      copies[i] = contiguous_copy(*operand);
-      operand = &copies[i];
-      strides = broadcast_strides(name_, operand->shape(), operand->strides(), shape);
-    }
-    args[n++] = {operand->impl(), strides};
-  }
-  args[n++] = {target, Dims(target->strides_view())};
   // The record is made before the write, so that a failure leaves x as it was.
-  RecordGuard record(*variant, c.tensors, c.n_tensors, c.scalars, shape, nullptr);
+  RecordGuard record(*variant, c.tensors, c.n_tensors, c.scalars, x.shape(), nullptr);
   record.copy_overwritten(x);
-  const LaunchShape launch_shape{.sizes = shape,
-                                 .flags = TENON_LAUNCH_MAY_ALIAS,
-                                 .indexed = variant->indexed(),
-                                 .index_axes = variant->index_axes()};
-  launch(variant->map_plans().on(target->device()), launch_shape, args,
-         std::span<const uint64_t>(c.scalars, variant->program().scalars.size()));
-  finish_inplace(name_, x, record);
+  if (simple) {
+    launch_simple(*variant, c.tensors, c.n_tensors, c.scalars, &x, TENON_LAUNCH_MAY_ALIAS);
+  } else {
+    launch_into(*variant, name, targets, c.tensors, c.n_tensors, c.scalars);
+  }
+  finish_inplace(name, x, record);
 }
 
 void MapOp::call_into(std::span<Tensor> targets, const Operand* operands) {
@@ -354,30 +362,12 @@ void MapOp::call_into(std::span<Tensor> targets, const Operand* operands) {
     }
   }
   MapVariant& variant = variant_for(c, dtypes);
-  const DimsView shape = first->shape_view();
-  StackList<LaunchOperand> args(static_cast<size_t>(c.n_tensors) + targets.size());
-  StackList<Tensor> copies(static_cast<size_t>(c.n_tensors));
-  int n = 0;
-  for (int i = 0; i < c.n_tensors; ++i) {
-    const Tensor* operand = c.tensors[i];
-    Dims strides = broadcast_strides(name_, operand->shape(), operand->strides(), shape);
-    for (const Tensor& t : targets) {
-      if (needs_copy(t.impl(), operand->impl(), strides)) {
-        copies[i] = contiguous_copy(*operand);
-        operand = &copies[i];
-        strides = broadcast_strides(name_, operand->shape(), operand->strides(), shape);
-        break;
-      }
-    }
-    args[n++] = {operand->impl(), strides};
+  if (c.simple && index_axes_ == ~0ull && simple_write(targets, c.tensors, c.n_tensors)) {
+    launch_simple(variant, c.tensors, c.n_tensors, c.scalars, targets.data(),
+                  TENON_LAUNCH_MAY_ALIAS);
+  } else {
+    launch_into(variant, name_, targets, c.tensors, c.n_tensors, c.scalars);
   }
-  for (const Tensor& t : targets) args[n++] = {t.impl(), Dims(t.strides())};
-  const LaunchShape launch_shape{.sizes = shape,
-                                 .flags = TENON_LAUNCH_MAY_ALIAS,
-                                 .indexed = variant.indexed(),
-                                 .index_axes = variant.index_axes()};
-  launch(variant.map_plans().on(first->device()), launch_shape, args,
-         std::span<const uint64_t>(c.scalars, variant.program().scalars.size()));
   for (const Tensor& t : targets) note_write(t, name_);
 }
 

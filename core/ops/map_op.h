@@ -113,8 +113,8 @@ class MapOp {
   void call(const Operand* operands, Tensor* outputs, std::span<const uint64_t> extra = {});
   // The outputs summed to out_shape, in one pass.
   void call_sum(const Operand* operands, DimsView out_shape, Tensor* outputs);
-  // Output 0 into operand 0, which is `x`.
-  void call_inplace(Tensor& x, const Operand* operands);
+  // Output 0 into operand 0, which is `x`. `name`: what errors call this form, "add_".
+  void call_inplace(const char* name, Tensor& x, const Operand* operands);
   // Outputs into targets (optimizers); no record.
   void call_into(std::span<Tensor> targets, const Operand* operands);
 

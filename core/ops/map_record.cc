@@ -12,17 +12,24 @@ namespace {
 void map_vjp(const VjpCall& call);
 void destroy_map_record(void* payload);
 
-// Payload of a record; the scalars follow.
+// Payload of a record; the scalars follow, then the shapes.
 struct MapRecord {
   MapVariant* variant;
   // Where shapes differ: the common shape, the outputs' (of a sum), then every input's; else null.
   Dims* shapes;
+  size_t n_shapes;
   uint64_t mask;  // inputs whose gradient is wanted
   bool summed;
   uint64_t* scalars() { return reinterpret_cast<uint64_t*>(this + 1); }
+  static size_t bytes(size_t n_scalars, size_t n_shapes) {
+    return sizeof(MapRecord) + sizeof(uint64_t) * n_scalars + sizeof(Dims) * n_shapes;
+  }
 };
 
-void destroy_map_record(void* payload) { delete[] static_cast<MapRecord*>(payload)->shapes; }
+void destroy_map_record(void* payload) {
+  auto& record = *static_cast<MapRecord*>(payload);
+  for (size_t i = 0; record.shapes && i < record.n_shapes; ++i) record.shapes[i].~Dims();
+}
 
 bool reads_index(const map::Program& p) { return p.uses(TENON_OP_INDEX); }
 
@@ -48,10 +55,6 @@ uint64_t repeated_axes(DimsView shape, DimsView target) {
     if (i < lead || (shape[i - lead] == 1 && target[i] != 1)) mask |= uint64_t{1} << i;
   }
   return mask;
-}
-
-bool equal_shapes(DimsView a, DimsView b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end());
 }
 
 }  // namespace
@@ -132,10 +135,8 @@ const MapGradient& MapVariant::gradient(uint64_t mask, uint64_t whole, bool summ
   return *place;
 }
 
-RecordGuard::RecordGuard(MapVariant& variant, const Tensor* const* inputs, int n_inputs,
-                         const uint64_t* scalars, DimsView target, const DimsView* out_shape)
-    : variant_(variant) {
-  if (!detail::grad_mode || !variant.differentiable()) return;
+void RecordGuard::make(const Tensor* const* inputs, int n_inputs, const uint64_t* scalars,
+                       DimsView target, const DimsView* out_shape) {
   uint64_t mask = 0;
   bool uniform = out_shape == nullptr;
   for (int i = 0; i < n_inputs; ++i) {
@@ -143,13 +144,15 @@ RecordGuard::RecordGuard(MapVariant& variant, const Tensor* const* inputs, int n
     if (wants_grad(x) && is_floating(x.dtype()) && node_of(x)) mask |= uint64_t{1} << i;
     uniform = uniform && equal_shapes(x.shape(), target);
   }
-  if (__builtin_expect(mask == 0, 1)) return;
-  const size_t n_scalars = variant.program().scalars.size();
-  gradient_ = &variant.gradient(mask, mask, out_shape != nullptr);
-  node_ = new_node(variant.info(), n_inputs, static_cast<int>(gradient_->saved.size()),
-                   sizeof(MapRecord) + sizeof(uint64_t) * n_scalars, variant.n_outputs());
-  auto* record = new (node_->payload) MapRecord{&variant, nullptr, mask, out_shape != nullptr};
-  if (n_scalars) std::memcpy(record->scalars(), scalars, sizeof(uint64_t) * n_scalars);
+  if (mask == 0) return;
+  const size_t n_scalars = variant_.program().scalars.size();
+  const size_t n_shapes = uniform ? 0 : static_cast<size_t>(n_inputs) + 2;
+  gradient_ = &variant_.gradient(mask, mask, out_shape != nullptr);
+  node_ = new_node(variant_.info(), n_inputs, static_cast<int>(gradient_->saved.size()),
+                   MapRecord::bytes(n_scalars, n_shapes), variant_.n_outputs());
+  auto* record =
+      new (node_->payload) MapRecord{&variant_, nullptr, n_shapes, mask, out_shape != nullptr};
+  for (size_t i = 0; i < n_scalars; ++i) record->scalars()[i] = scalars[i];
   for (int i = 0; i < n_inputs; ++i) {
     if (mask >> i & 1) set_edge(*node_, i, *inputs[i]);
   }
@@ -157,12 +160,11 @@ RecordGuard::RecordGuard(MapVariant& variant, const Tensor* const* inputs, int n
     const map::SavedValue& v = gradient_->saved[s];
     if (!v.output) save_input(*node_, static_cast<int>(s), *inputs[v.index]);
   }
-  if (!uniform) {
-    record->shapes = new Dims[static_cast<size_t>(n_inputs) + 2];
-    record->shapes[0] = Dims(target);
-    record->shapes[1] = Dims(out_shape ? *out_shape : target);
-    for (int i = 0; i < n_inputs; ++i) record->shapes[i + 2] = Dims(inputs[i]->shape());
-  }
+  if (uniform) return;
+  record->shapes = reinterpret_cast<Dims*>(record->scalars() + n_scalars);
+  new (record->shapes) Dims(target);
+  new (record->shapes + 1) Dims(out_shape ? *out_shape : target);
+  for (int i = 0; i < n_inputs; ++i) new (record->shapes + i + 2) Dims(inputs[i]->shape());
 }
 
 void RecordGuard::copy_overwritten(const Tensor& x) {
@@ -185,8 +187,7 @@ void RecordGuard::save_outputs(const Tensor* outputs) {
   }
 }
 
-void RecordGuard::attach(const Tensor* outputs) {
-  if (!node_) return;
+void RecordGuard::attach_node(const Tensor* outputs) {
   save_outputs(outputs);
   for (int j = 0; j < variant_.n_outputs(); ++j) {
     if (is_floating(variant_.output_dtype(j)))
@@ -264,17 +265,17 @@ void apply_variant(MapVariant& variant, const Tensor* const* inputs, const uint6
     return apply_simple(variant, inputs, n, scalars, outputs);
 
   DeviceState& device = inputs[0]->impl()->device();
+  const std::string_view name = variant.info().name;
   one_layout = one_layout && is_dense(target, inputs[0]->strides());
   StackList<LaunchOperand> args(static_cast<size_t>(n + variant.n_outputs()));
   for (int i = 0; i < n; ++i) {
-    args[i] = {inputs[i]->impl(), broadcast_strides(variant.info().name, inputs[i]->shape(),
-                                                    inputs[i]->strides(), target)};
+    args[i].spread(name, *inputs[i], target);
   }
   for (int j = 0; j < variant.n_outputs(); ++j) {
     outputs[j] = one_layout ? new_tensor_strided(device, variant.output_dtype(j), target,
                                                  inputs[0]->strides())
                             : new_tensor(device, variant.output_dtype(j), target);
-    args[n + j] = {outputs[j].impl(), Dims(outputs[j].strides())};
+    args[n + j].spread(name, outputs[j], target);
   }
   launch(variant.map_plans().on(device),
          {.sizes = target, .indexed = variant.indexed(), .index_axes = variant.index_axes()}, args,
@@ -285,16 +286,15 @@ void apply_variant(MapVariant& variant, const Tensor* const* inputs, const uint6
 void apply_variant_sum(MapVariant& variant, const Tensor* const* inputs, const uint64_t* scalars,
                        DimsView target, DimsView out_shape, Tensor* outputs) {
   const int n = variant.n_inputs();
+  const std::string_view name = variant.info().name;
   DeviceState& device = inputs[0]->impl()->device();
   StackList<LaunchOperand> args(static_cast<size_t>(n + variant.n_outputs()));
   for (int i = 0; i < n; ++i) {
-    args[i] = {inputs[i]->impl(), broadcast_strides(variant.info().name, inputs[i]->shape(),
-                                                    inputs[i]->strides(), target)};
+    args[i].spread(name, *inputs[i], target);
   }
   for (int j = 0; j < variant.n_outputs(); ++j) {
     outputs[j] = new_tensor(device, variant.output_dtype(j), out_shape);
-    args[n + j] = {outputs[j].impl(),
-                   broadcast_strides(variant.info().name, out_shape, outputs[j].strides(), target)};
+    args[n + j].spread(name, outputs[j], target);
   }
   if (element_count("sum", target) == 0) {
     for (int j = 0; j < variant.n_outputs(); ++j) raw_fill(outputs[j], 0);

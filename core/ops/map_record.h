@@ -48,7 +48,13 @@ void apply_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs
 class RecordGuard {
  public:
   RecordGuard(MapVariant& variant, const Tensor* const* inputs, int n_inputs,
-              const uint64_t* scalars, DimsView target, const DimsView* out_shape);
+              const uint64_t* scalars, DimsView target, const DimsView* out_shape)
+      : variant_(variant) {
+    if (!detail::grad_mode || !variant.differentiable()) return;
+    bool wanted = false;
+    for (int i = 0; i < n_inputs; ++i) wanted |= wants_grad(*inputs[i]);
+    if (wanted) make(inputs, n_inputs, scalars, target, out_shape);
+  }
   ~RecordGuard() {
     if (node_) release(node_);
   }
@@ -60,9 +66,14 @@ class RecordGuard {
   // Keeps what backward needs of the outputs, once they are there.
   void save_outputs(const Tensor* outputs);
   // Makes the outputs point to the record.
-  void attach(const Tensor* outputs);
+  void attach(const Tensor* outputs) {
+    if (node_) attach_node(outputs);
+  }
 
  private:
+  void attach_node(const Tensor* outputs);
+  void make(const Tensor* const* inputs, int n_inputs, const uint64_t* scalars, DimsView target,
+            const DimsView* out_shape);
   MapVariant& variant_;
   Node* node_ = nullptr;
   const MapGradient* gradient_ = nullptr;

@@ -120,9 +120,12 @@ void linear_vjp(const VjpCall& call) {
     const Tensor x = unpack(call.node, 0);
     const DimsView batch = x.shape().first(x.shape().size() - 1);
     const int64_t rows = element_count("linear", batch);
-    const int64_t flat_g[] = {rows, g.shape().back()}, flat_x[] = {rows, x.shape().back()};
+    const auto flat = [rows](const Tensor& t) {
+      const int64_t shape[] = {rows, t.shape().back()};
+      return t.ndim() == 2 ? t : reshape(t, shape);
+    };
     // In the weight's own layout, so that optimizers read both in one run.
-    call.results[1] = matmul(matrix_transpose(reshape(g, flat_g)), reshape(x, flat_x));
+    call.results[1] = matmul(matrix_transpose(flat(g)), flat(x));
   }
   if (call.node.n_inputs > 2 && call.node.wants(2)) {
     const int64_t shape[] = {g.shape().back()};

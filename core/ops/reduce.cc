@@ -34,12 +34,12 @@ struct Reduction {
   const char* name;
   uint16_t kind;
   DType (*result)(DType);
-  enum class Finish { kNone, kDivideByCount, kVariance } finish;
+  enum class Finish { kNone, kDivideByCount, kVariance, kFinite } finish;
   // What an empty reduction gives; NaN for "refuses".
   double empty;
 };
 constexpr double kRefuses = std::numeric_limits<double>::quiet_NaN();
-enum { kSum, kProd, kMean, kVar, kMax, kMin, kAny, kAll, kArgmax, kArgmin, kReductions };
+enum { kSum, kProd, kMean, kVar, kMax, kMin, kAny, kAll, kArgmax, kArgmin, kShift, kReductions };
 constexpr Reduction kTable[kReductions] = {
     {"sum", TENON_SUM, sum_dtype, Reduction::Finish::kNone, 0},
     {"prod", TENON_PROD, sum_dtype, Reduction::Finish::kNone, 1},
@@ -51,6 +51,7 @@ constexpr Reduction kTable[kReductions] = {
     {"all", TENON_ALL, bool_dtype, Reduction::Finish::kNone, 1},
     {"argmax", TENON_ARGMAX, index_dtype, Reduction::Finish::kNone, kRefuses},
     {"argmin", TENON_ARGMIN, index_dtype, Reduction::Finish::kNone, kRefuses},
+    {"finite_max", TENON_MAX, same_dtype, Reduction::Finish::kFinite, kRefuses},
 };
 
 constinit std::atomic<PlanSlots*> kernels[kReductions][kDTypeCount] = {};
@@ -84,6 +85,10 @@ PlanSlots& kernel_for(int which, DType input) {
   } else if (r.finish == Reduction::Finish::kDivideByCount) {
     k.epilogue = e.finish({cast(e.input(acc) / e.scalar(acc), result)});
     k.program.scalars = {acc};
+  } else if (r.finish == Reduction::Finish::kFinite) {
+    const map::Value m = e.input(acc);
+    k.epilogue =
+        e.finish({cast(select(abs(m) < std::numeric_limits<double>::infinity(), m, 0.0), result)});
   } else {
     const DType from = by_key ? DType::int64 : acc;
     k.epilogue = e.finish({cast(e.input(from), result)});
@@ -106,12 +111,19 @@ Shapes shapes_of(const char* name, const Tensor& x, DimsView axes, bool keepdims
   if (!x.defined()) fail(ErrorCode::kInvalidArgument, name, "the tensor is undefined");
   if (is_complex(x.dtype())) {
     fail(ErrorCode::kDType, name, "is not defined for ", describe(x),
-         ": complex tensors can be stored, copied and multiplied as matrices only");
+         ": complex tensors are not reduced; reduce real() and imag()");
   }
   Shapes s;
-  for (int64_t a : normalize_axes(name, axes, x.ndim(), true)) s.mask |= uint64_t{1} << a;
+  const int rank = x.ndim();
+  if (axes.empty()) {
+    s.mask = rank == 0 ? 0 : ~uint64_t{0} >> (kMaxRank - rank);
+  } else if (axes.size() == 1) {
+    s.mask = uint64_t{1} << normalize_axis(name, axes[0], rank);
+  } else {
+    for (int64_t a : normalize_axes(name, axes, rank, true)) s.mask |= uint64_t{1} << a;
+  }
   s.kept = Dims(x.shape());
-  for (int i = 0; i < x.ndim(); ++i) {
+  for (int i = 0; i < rank; ++i) {
     if (s.mask >> i & 1) {
       s.count *= s.kept[i];
       s.kept[i] = 1;
@@ -122,12 +134,13 @@ Shapes shapes_of(const char* name, const Tensor& x, DimsView axes, bool keepdims
 }
 
 // Strides of a contiguous tensor of `kept` over the full shape.
-Dims kept_strides(const Shapes& s) {
-  Dims strides = contiguous_strides(s.kept);
-  for (int i = 0; i < strides.size(); ++i) {
-    if (s.mask >> i & 1) strides[i] = 0;
+void kept_strides(const Shapes& s, Dims* strides) {
+  strides->resize(s.kept.size());
+  uint64_t step = 1;
+  for (int i = s.kept.size() - 1; i >= 0; --i) {
+    (*strides)[i] = s.mask >> i & 1 ? 0 : static_cast<int64_t>(step);
+    step *= static_cast<uint64_t>(s.kept[i]);
   }
-  return strides;
 }
 
 void run_reduction(int which, const Tensor& x, const Shapes& s, Tensor* outputs, int n_outputs = 1,
@@ -142,14 +155,18 @@ void run_reduction(int which, const Tensor& x, const Shapes& s, Tensor* outputs,
       fail(ErrorCode::kShape, r.name, "of an empty axis is undefined: ", describe(x),
            " is reduced to ", shape_text(s.out));
     }
-    const bool nan = r.finish != Reduction::Finish::kNone;
+    const bool nan = r.finish != Reduction::Finish::kNone;  // mean and var
     for (int j = 0; j < n_outputs; ++j) raw_fill(outputs[j], nan ? kRefuses : r.empty);
     return;
   }
   const bool by_key = r.kind == TENON_ARGMAX || r.kind == TENON_ARGMIN;
-  const Dims out_strides = kept_strides(s);
-  LaunchOperand args[3] = {{x.impl(), Dims(x.strides())}};
-  for (int j = 0; j < n_outputs; ++j) args[1 + j] = {outputs[j].impl(), out_strides};
+  LaunchOperand args[3];
+  args[0].tensor = x.impl();
+  args[0].strides = Dims(x.strides());
+  for (int j = 0; j < n_outputs; ++j) {
+    args[1 + j].tensor = outputs[j].impl();
+    kept_strides(s, &args[1 + j].strides);
+  }
   launch(kernel_for(which, x.dtype()).on(device),
          {.sizes = x.shape(), .reduce_axes = s.mask, .indexed = by_key, .index_axes = s.mask},
          std::span<LaunchOperand>(args, static_cast<size_t>(1 + n_outputs)), scalars);
@@ -169,6 +186,11 @@ Tensor kept_shape(const Tensor& g, const ReduceRecord& r) {
   const bool same = g.ndim() == r.kept.size();
   return same ? g : reshape(g, r.kept);
 }
+// Over the input's shape; where the leading axes were reduced, broadcasting alone says that.
+Tensor spread(const Tensor& g, const ReduceRecord& r) {
+  const bool leading = (r.mask & (r.mask + 1)) == 0;
+  return broadcast_to(leading ? g : kept_shape(g, r), r.input);
+}
 
 Dims axes_of(uint64_t mask) {
   Dims axes;
@@ -181,12 +203,12 @@ Dims axes_of(uint64_t mask) {
 void sum_vjp(const VjpCall& call) {
   if (!call.gradients[0].defined()) return;
   const auto& r = call.node.payload_as<ReduceRecord>();
-  call.results[0] = broadcast_to(kept_shape(call.gradients[0], r), r.input);
+  call.results[0] = spread(call.gradients[0], r);
 }
 void mean_vjp(const VjpCall& call) {
   if (!call.gradients[0].defined()) return;
   const auto& r = call.node.payload_as<ReduceRecord>();
-  call.results[0] = broadcast_to(kept_shape(multiply(call.gradients[0], r.number), r), r.input);
+  call.results[0] = spread(multiply(call.gradients[0], r.number), r);
 }
 void var_vjp(const VjpCall& call) {
   if (!call.gradients[0].defined()) return;
@@ -251,11 +273,11 @@ constexpr OpInfo kMaxOp{"max", &extreme_vjp, &destroy_record};
 constexpr OpInfo kMinOp{"min", &extreme_vjp, &destroy_record};
 constexpr OpInfo kProdOp{"prod", &prod_vjp, &destroy_record};
 
-void record(const OpInfo& op, const Tensor& x, const Tensor& y, Dims kept, uint64_t mask,
+void record(const OpInfo& op, const Tensor& x, const Tensor& y, const Dims& kept, uint64_t mask,
             bool saves_x, bool saves_y, double number = 0) {
   if (!wants_grad(x) || !is_floating(x.dtype())) return;
   Node* node = new_node(op, 1, saves_x + saves_y, sizeof(ReduceRecord));
-  new (node->payload) ReduceRecord{std::move(kept), Dims(x.shape()), mask, number};
+  new (node->payload) ReduceRecord{kept, Dims(x.shape()), mask, number};
   set_edge(*node, 0, x);
   if (node->edges[0].node) {
     if (saves_x) save_input(*node, 0, x);
@@ -293,6 +315,10 @@ Tensor any(const Tensor& x, DimsView axes, bool keepdims) {
 }
 Tensor all(const Tensor& x, DimsView axes, bool keepdims) {
   return reduce(kAll, nullptr, x, axes, keepdims, false, false);
+}
+
+Tensor finite_max(const Tensor& x, DimsView axes) {
+  return reduce(kShift, nullptr, x, axes, true, false, false);
 }
 
 Tensor mean(const Tensor& x, DimsView axes, bool keepdims) {
@@ -338,20 +364,22 @@ Tensor argmin(const Tensor& x, int64_t axis, bool keepdims) {
 }
 
 Tensor sum_to(const Tensor& x, DimsView shape) {
-  if (std::equal(shape.begin(), shape.end(), x.shape().begin(), x.shape().end())) return x;
-  broadcast_strides("sum_to", shape, contiguous_strides(shape),
-                    x.shape());  // refuses what does not broadcast
+  if (equal_shapes(shape, x.shape())) return x;
   Shapes s;
-  const size_t lead = x.shape().size() - shape.size();
-  s.kept = Dims(x.ndim(), 1);
-  for (size_t i = 0; i < x.shape().size(); ++i) {
-    const int64_t size = i < lead ? 1 : shape[i - lead];
-    s.kept[static_cast<int>(i)] = size;
+  const int rank = x.ndim(), lead = rank - static_cast<int>(shape.size());
+  bool fits = lead >= 0;
+  s.kept = Dims(x.shape());
+  for (int i = 0; fits && i < rank; ++i) {
+    const int64_t size = i < lead ? 1 : shape[static_cast<size_t>(i - lead)];
     if (size == 1) {
       s.mask |= uint64_t{1} << i;
-      s.count *= x.shape()[i];
+      s.count *= s.kept[i];
+      s.kept[i] = 1;
+    } else {
+      fits = size == s.kept[i];
     }
   }
+  if (!fits) broadcast_strides("sum_to", shape, contiguous_strides(shape), x.shape());  // throws
   s.out = Dims(shape);
   Tensor y;
   run_reduction(kSum, x, s, &y);

@@ -28,6 +28,10 @@ Tensor all(const Tensor& x, DimsView axes = {}, bool keepdims = false);
 Tensor argmax(const Tensor& x, int64_t axis = kUnset, bool keepdims = false);
 Tensor argmin(const Tensor& x, int64_t axis = kUnset, bool keepdims = false);
 
+// The maximum along axes, kept with size 1; 0 where it is not finite. No record: what softmax
+// shifts by, so that a row of -inf does not give inf - inf.
+Tensor finite_max(const Tensor& x, DimsView axes);
+
 // Sums x down to a shape that broadcasts to x's: the gradient of broadcast_to.
 Tensor sum_to(const Tensor& x, DimsView shape);
 

@@ -63,6 +63,28 @@ inline double erfinv(double y) {
 
 // --- formulas too long for a row ---
 
+template <class T>
+T conj_of(T x) {
+  return x;
+}
+template <class T>
+auto is_infinite(T x) {
+  return eq(abs(x), infinity);
+}
+template <class T>
+auto is_finite(T x) {
+  return abs(x) < infinity;
+}
+
+// f(x) for floats; integers as they are.
+template <class T, class F>
+T of_floats(T x, F f) {
+  if constexpr (std::is_same_v<T, map::Value>) {
+    if (!is_floating(x.dtype())) return x;
+  }
+  return f(x);
+}
+
 // Floats: by the remainder, so that floor_divide(x, y) * y + remainder(x, y) is x as nearly as can
 // be (Python's rule).
 template <class T>
@@ -123,6 +145,7 @@ auto apply_row(T x, T y, T z) {
 
 #define TENON_UNARY(name, dtype_class, expression, slope_expression, low, high, doc)    \
   struct name##_row {                                                                   \
+    static constexpr const char* kName = #name;                                         \
     template <class T>                                                                  \
     static auto value(T x) {                                                            \
       return expression;                                                                \
@@ -140,6 +163,7 @@ auto apply_row(T x, T y, T z) {
 #define TENON_BINARY(name, dtype_class, expression, slope_x_expression, slope_y_expression, low, \
                      high, doc)                                                                  \
   struct name##_row {                                                                            \
+    static constexpr const char* kName = #name;                                                  \
     template <class T>                                                                           \
     static auto value(T x, T y) {                                                                \
       return expression;                                                                         \
@@ -160,6 +184,7 @@ auto apply_row(T x, T y, T z) {
   }
 #define TENON_TERNARY(name, dtype_class, expression, low, high, doc) \
   struct name##_row {                                                \
+    static constexpr const char* kName = #name;                      \
     template <class T>                                               \
     static auto value(T x, T y, T z) {                               \
       return expression;                                             \

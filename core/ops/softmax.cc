@@ -4,6 +4,7 @@
 #include "tenon/ops/map_op.h"
 #include "tenon/ops/reduce.h"
 #include "tenon/ops/views.h"
+#include "tenon/tensor/launch.h"
 
 namespace tenon {
 namespace {
@@ -81,19 +82,9 @@ void log_softmax_vjp(const VjpCall& call) {
 }
 constexpr OpInfo kLogSoftmax{"log_softmax", &log_softmax_vjp, nullptr};
 
-// The maximum along axis, and the sum of exp(x - maximum); constants for backward, which uses the
-// result.
-struct Normalizer {
-  Tensor maximum, sum;
-};
-Normalizer normalizer(const Tensor& x, int axis) {
-  Normalizer n;
-  const int64_t axes[] = {axis};
-  n.maximum = max(x, axes, true);
-  // A row of -inf would give inf - inf; there any shift does.
-  n.maximum = where(isfinite(n.maximum), n.maximum, 0);
-  n.sum = call_sum2(exp_shifted, x, n.maximum, n.maximum.shape());
-  return n;
+// The sum of exp(x - shift) along the axes where shift has size 1.
+Tensor exp_sum(const Tensor& x, const Tensor& shift) {
+  return call_sum2(exp_shifted, x, shift, shift.shape());
 }
 
 Tensor softmax_along(const char* name, MapOp& op, const OpInfo& info, const Tensor& x,
@@ -107,8 +98,9 @@ Tensor softmax_along(const char* name, MapOp& op, const OpInfo& info, const Tens
   Tensor y;
   {
     NoGradScope constant;
-    const Normalizer n = normalizer(x, at);
-    y = call3(op, x, n.maximum, n.sum);
+    const int64_t axes[] = {at};
+    const Tensor shift = finite_max(x, axes);
+    y = call3(op, x, shift, exp_sum(x, shift));
   }
   if (wants_grad(x)) {
     Node* node = new_node(info, 1, 1, sizeof(int));
@@ -126,27 +118,59 @@ Tensor softmax_along(const char* name, MapOp& op, const OpInfo& info, const Tens
 // ---- cross entropy
 // -------------------------------------------------------------------------------------------------
 
-// INDEX counts axis 1 only: it is the class of an element.
-constinit MapOp picked(
-    "cross_entropy", 2, 1, DTypeClass::floating,
-    [](const Value* x, Value* y, Builder& b, const void*) {
-      // The target came through the promotion as a float: classes below 2^24 are exact.
-      y[0] = select(eq(cast(b.index(), x[1].dtype()), x[1]), x[0], 0.0);
-    },
-    nullptr, 0b10);
+// One pass over logits, their row's shift and target: the loss of each row, and the sum of
+// exp(x - shift). INDEX counts axis 1 only: it is the class of an element.
+constexpr uint64_t kClassAxis = 0b10;
+constinit KernelTable row_kernels;
+map::Kernel row_kernel(DType d, DType target_dtype) {
+  Builder b, e;
+  const Value x = b.input(d), shift = b.input(d), target = b.input(target_dtype);
+  const Value shifted = x - shift;
+  const Value terms[] = {exp(shifted),
+                         select(eq(b.index(), cast(target, DType::int64)), shifted, 0.0)};
+  map::Kernel k;
+  k.name = "cross_entropy";
+  k.program = b.finish(terms);
+  for (const uint32_t value : k.program.outputs) {
+    TenonReducer reducer{};
+    reducer.kind = TENON_SUM;
+    reducer.acc_dtype = static_cast<uint16_t>(d);
+    reducer.value = static_cast<uint16_t>(value);
+    k.reducers.push_back(reducer);
+  }
+  k.program.outputs.clear();
+  const Value sum = e.input(d), chosen = e.input(d);
+  k.epilogue = e.finish({log(sum) - chosen, sum});
+  return k;
+}
+
+struct Rows {
+  Tensor loss, exp_sum;  // [n, 1]
+};
+Rows rows_of(const Tensor& x, const Tensor& shift, const Tensor& target) {
+  DeviceState& device = x.impl()->device();
+  const Rows rows{new_tensor(device, x.dtype(), shift.shape()),
+                  new_tensor(device, x.dtype(), shift.shape())};
+  LaunchOperand operands[5];
+  const Tensor* const tensors[] = {&x, &shift, &target, &rows.loss, &rows.exp_sum};
+  for (int i = 0; i < 5; ++i) operands[i].spread("cross_entropy", *tensors[i], x.shape());
+  PlanSlots& slots = row_kernels.get(x.dtype(), target.dtype(),
+                                     [&] { return row_kernel(x.dtype(), target.dtype()); });
+  launch(slots.on(device),
+         {.sizes = x.shape(), .reduce_axes = kClassAxis, .indexed = true, .index_axes = kClassAxis},
+         operands);
+  return rows;
+}
+
 constinit MapOp entropy_slope(
-    "cross_entropy_backward", 4, 1, DTypeClass::floating,
+    "cross_entropy_backward", 6, 1, DTypeClass::floating,
     [](const Value* x, Value* y, Builder& b, const void*) {
-      // (softmax(x) - onehot) * g: x[0] logits, x[1] log of the normaliser, x[2] target, x[3] g
-      const Value p = exp(x[0] - x[1]);
-      y[0] = select(eq(cast(b.index(), x[2].dtype()), x[2]), p - 1.0, p) * x[3];
+      // (softmax(x) - onehot) * g / n: logits, their shift and sum of exp, target, g, 1 / n. The
+      // target came through the promotion as a float: classes below 2^24 are exact.
+      const Value p = exp(x[0] - x[1]) / x[2];
+      y[0] = select(eq(cast(b.index(), x[3].dtype()), x[3]), p - 1.0, p) * (x[4] * x[5]);
     },
-    nullptr, 0b10);
-constinit MapOp row_loss("cross_entropy", 4, 1,
-                         DTypeClass::floating,  // m + log s, minus the target's logit; and its mean
-                         [](const Value* x, Value* y, Builder&, const void*) {
-                           y[0] = (x[0] + log(x[1]) - x[2]) / x[3];
-                         });
+    nullptr, kClassAxis);
 constinit MapOp log_sum("cross_entropy", 2, 1, DTypeClass::floating,
                         [](const Value* x, Value* y, Builder&, const void*) {
                           y[0] = x[0] + log(x[1]);
@@ -156,17 +180,11 @@ void cross_entropy_vjp(const VjpCall& call) {
   const Tensor& g = call.gradients[0];
   if (!g.defined()) return;
   const Tensor x = unpack(call.node, 0), target = unpack(call.node, 1),
-               log_normaliser = unpack(call.node, 2);
-  const double scale = 1.0 / static_cast<double>(x.size(0));
-  // To be differentiated again, the normaliser must be a function of x.
-  const int64_t axis[] = {1};
-  const Tensor lse =
-      grad_enabled() && x.requires_grad() ? logsumexp(x, axis, true) : log_normaliser;
-  const Tensor scaled = multiply(g, scale);  // named: an operand only refers to its tensor
-  const Operand operands[] = {x, lse, target, scaled};
-  Tensor out;
-  entropy_slope.call(operands, &out);
-  call.results[0] = out;
+               shift = unpack(call.node, 2);
+  // To be differentiated again, the sum must be a function of x.
+  const Tensor sum = grad_enabled() && x.requires_grad() ? exp_sum(x, shift) : unpack(call.node, 3);
+  const Operand operands[] = {x, shift, sum, target, g, 1.0 / static_cast<double>(x.size(0))};
+  entropy_slope.call(operands, call.results);
 }
 constexpr OpInfo kCrossEntropy{"cross_entropy", &cross_entropy_vjp, nullptr};
 
@@ -184,14 +202,8 @@ Tensor logsumexp(const Tensor& x, DimsView axes, bool keepdims) {
   if (!is_floating(x.dtype()))
     fail(ErrorCode::kDType, "logsumexp", "needs a floating dtype, not ", describe(x),
          "; convert it with astype()");
-  Tensor m;
-  {
-    NoGradScope constant;
-    m = max(x, axes, true);
-    m = where(isfinite(m), m, 0);
-  }
-  const Tensor s = call_sum2(exp_shifted, x, m, m.shape());
-  const Tensor y = call2(log_sum, m, s);
+  const Tensor m = finite_max(x, axes);
+  const Tensor y = call2(log_sum, m, exp_sum(x, m));
   if (keepdims) return y;
   const Dims dropped = normalize_axes("logsumexp", axes, x.ndim(), true);
   return squeeze(y, dropped);
@@ -221,24 +233,24 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets) {
   if (logits.dtype() != compute_dtype(logits.dtype())) {
     return cross_entropy(logits.to(compute_dtype(logits.dtype())), targets).to(logits.dtype());
   }
-  const bool needs_grad = wants_grad(logits);
-  Tensor loss, log_normaliser, column;
+  Tensor loss, column, shift;
+  Rows rows;
   {
     NoGradScope constant;
+    const int64_t classes[] = {1};
     column = expand_dims(targets, 1);
-    const Normalizer n = normalizer(logits, 1);
-    const Tensor chosen = call_sum2(picked, logits, column, n.maximum.shape());
-    const Operand operands[] = {n.maximum, n.sum, chosen, static_cast<double>(logits.shape()[0])};
-    row_loss.call_sum(operands, {}, &loss);
-    if (needs_grad) log_normaliser = call2(log_sum, n.maximum, n.sum);
+    shift = finite_max(logits, classes);
+    rows = rows_of(logits, shift, column);
+    loss = mean(rows.loss);
   }
-  if (needs_grad) {
-    Node* node = new_node(kCrossEntropy, 1, 3, 0);
+  if (wants_grad(logits)) {
+    Node* node = new_node(kCrossEntropy, 1, 4, 0);
     set_edge(*node, 0, logits);
     if (node->wants(0)) {
       save_input(*node, 0, logits);
       save_input(*node, 1, column);
-      save_input(*node, 2, log_normaliser);
+      save_input(*node, 2, shift);
+      save_input(*node, 3, rows.exp_sum);
       set_node(loss, *node, 0);
     }
     release(node);

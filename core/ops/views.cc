@@ -203,13 +203,20 @@ constexpr ViewOps kViewOps{&as_strided_node, &set_slice_node};
 
 Tensor reshape(const Tensor& x, DimsView shape) {
   check_defined("reshape", x);
-  const Dims target = resolve_shape("reshape", shape, x.size());
+  int64_t count = 1;
+  bool plain = true;
+  for (const int64_t size : shape)
+    plain &= size >= 0 && !__builtin_mul_overflow(count, size, &count);
+  if (!plain || count != x.size())  // a -1, or says what is wrong
+    return reshape(x, resolve_shape("reshape", shape, x.size()));
   Dims strides;
-  if (!view_strides(x.shape(), x.strides(), target, &strides)) {
+  if (x.is_contiguous()) {
+    strides = contiguous_strides(shape);
+  } else if (!view_strides(x.shape(), x.strides(), shape, &strides)) {
     // No strides say it: a copy in row-major order, whose reshape is a view of the copy.
-    return reshape(x.contiguous(), target);
+    return reshape(x.contiguous(), shape);
   }
-  Tensor y = view_of(x, target, strides, x.impl()->offset, kViewOps);
+  Tensor y = view_of(x, shape, strides, x.impl()->offset, kViewOps);
   if (wants_grad(x)) record_view(kReshape, x, y, Dims(x.shape()));
   return y;
 }
@@ -241,10 +248,18 @@ Tensor matrix_transpose(const Tensor& x) {
   const int rank = x.ndim();
   if (rank < 2)
     fail(ErrorCode::kShape, "matrix_transpose", "needs at least 2 dimensions, not ", describe(x));
-  Dims axes(rank, 0);
-  for (int i = 0; i < rank; ++i) axes[i] = i;
-  std::swap(axes[rank - 1], axes[rank - 2]);
-  return permute_dims(x, axes);
+  const TensorImpl* t = x.impl();
+  Dims shape(t->shape_view()), strides(t->strides_view());
+  std::swap(shape[rank - 1], shape[rank - 2]);
+  std::swap(strides[rank - 1], strides[rank - 2]);
+  Tensor y = view_of(x, shape, strides, t->offset, kViewOps);
+  if (wants_grad(x)) {
+    Dims inverse(rank, 0);
+    for (int i = 0; i < rank; ++i) inverse[i] = i;
+    std::swap(inverse[rank - 1], inverse[rank - 2]);
+    record_view(kPermute, x, y, std::move(inverse));
+  }
+  return y;
 }
 
 Tensor expand_dims(const Tensor& x, int64_t axis) {

@@ -209,24 +209,48 @@ Dims broadcast_shapes(std::string_view operation, DimsView a, DimsView b) {
   return out;
 }
 
+void broadcast_with(std::string_view operation, Dims* a, DimsView b) {
+  const int lead = a->size() - static_cast<int>(b.size());
+  const int own = static_cast<int>(b.size());
+  bool fits = lead >= 0;
+  for (int i = 0; fits && i < own; ++i) {
+    const int64_t size = (*a)[lead + i];
+    fits = b[i] == size || b[i] == 1 || size == 1;
+  }
+  if (!fits) {
+    *a = broadcast_shapes(operation, *a, b);
+    return;
+  }
+  for (int i = 0; i < own; ++i) {
+    if (b[i] != 1) (*a)[lead + i] = b[i];
+  }
+}
+
 Dims broadcast_strides(std::string_view operation, DimsView shape, DimsView strides,
                        DimsView target) {
+  Dims out;
+  broadcast_strides(operation, shape, strides, target, &out);
+  return out;
+}
+
+void broadcast_strides(std::string_view operation, DimsView shape, DimsView strides,
+                       DimsView target, Dims* result) {
   const int rank = static_cast<int>(target.size()), own = static_cast<int>(shape.size());
   if (own > rank) {
     fail(ErrorCode::kShape, operation, "shape ", shape_text(shape), " cannot be broadcast to ",
          shape_text(target), ", which has fewer dimensions");
   }
-  Dims out(rank, 0);
+  Dims& out = *result;
+  out.resize(rank);
+  for (int i = 0; i < rank - own; ++i) out[i] = 0;
   for (int i = 0; i < own; ++i) {
     const int t = i + rank - own;
-    if (shape[i] == target[t]) {
-      out[t] = target[t] == 1 ? 0 : strides[i];
-    } else if (shape[i] != 1) {
+    out[t] = shape[i] == 1 ? 0 : strides[i];
+    if (shape[i] != target[t] && shape[i] != 1) {
       fail(ErrorCode::kShape, operation, "shape ", shape_text(shape), " cannot be broadcast to ",
            shape_text(target), ": axis ", i - own, " is ", shape[i], ", not 1 or ", target[t]);
     }
   }
-  return out;
 }
 
 Dims resolve_shape(std::string_view operation, DimsView wanted, int64_t count) {

@@ -9,7 +9,6 @@
 #define TENON_SHAPE_SHAPE_H_
 
 #include <cstdint>
-#include <cstring>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -18,6 +17,15 @@
 namespace tenon {
 
 inline constexpr int kMaxRank = 64;
+
+// A loop, as a call of memcmp costs more than the few elements.
+inline bool equal_sizes(const int64_t* a, int count, const int64_t* b, int other_count) noexcept {
+  if (count != other_count) return false;
+  for (int i = 0; i < count; ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
 
 // A small vector of int64. Copies are deep; ranks up to 8 never touch the heap. Like a vector, not
 // thread-safe for concurrent writes.
@@ -77,13 +85,14 @@ class Dims {
   void erase(int at);
 
   friend bool operator==(const Dims& a, const Dims& b) noexcept {
-    return a.size_ == b.size_ && std::memcmp(a.data_, b.data_, sizeof(int64_t) * a.size_) == 0;
+    return equal_sizes(a.data_, a.size_, b.data_, b.size_);
   }
 
  private:
   void assign(const int64_t* values, int count) {
     resize(count);
-    if (count) std::memmove(data_, values, sizeof(int64_t) * count);
+    // A loop, as a call of memcpy costs more than the few elements.
+    for (int i = 0; i < count; ++i) data_[i] = values[i];
   }
   void take(Dims& other) noexcept {
     if (other.data_ != other.inline_) {
@@ -93,7 +102,7 @@ class Dims {
       other.size_ = 0;
     } else {
       size_ = other.size_;
-      std::memcpy(inline_, other.inline_, sizeof(int64_t) * size_);
+      for (int i = 0; i < size_; ++i) inline_[i] = other.inline_[i];
     }
   }
   void grow(int count);  // to the heap, or throws
@@ -120,6 +129,10 @@ class DimsView : public std::span<const int64_t> {
   DimsView(std::initializer_list<int64_t> values)  // NOLINT(google-explicit-constructor)
       : std::span<const int64_t>(values.begin(), values.size()) {}
 };
+
+inline bool equal_shapes(DimsView a, DimsView b) noexcept {
+  return equal_sizes(a.data(), static_cast<int>(a.size()), b.data(), static_cast<int>(b.size()));
+}
 
 // "[2, 3]"
 std::string shape_text(DimsView shape);
@@ -150,9 +163,14 @@ Dims normalize_axes(std::string_view operation, DimsView axes, int rank, bool em
 // NumPy's rule; throws kShape with both shapes right-aligned and the wrong axis marked.
 Dims broadcast_shapes(std::string_view operation, DimsView a, DimsView b);
 
+// *a = broadcast_shapes(operation, *a, b), in place where b needs no more axes.
+void broadcast_with(std::string_view operation, Dims* a, DimsView b);
+
 // Strides that read a tensor of `shape`/`strides` as `target` (0 where broadcast); throws kShape.
 Dims broadcast_strides(std::string_view operation, DimsView shape, DimsView strides,
                        DimsView target);
+void broadcast_strides(std::string_view operation, DimsView shape, DimsView strides,
+                       DimsView target, Dims* result);
 
 // Resolves one -1 in `wanted` against `count` elements; throws kShape if they do not fit.
 Dims resolve_shape(std::string_view operation, DimsView wanted, int64_t count);

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "tenon/tensor/alias_check.h"
 #include "tenon/tensor/launch.h"
 
 namespace tenon {
@@ -24,7 +26,8 @@ Tensor ones_like(const Tensor& t) { return ones(t.shape(), t.dtype(), t.device()
 Tensor arange(Scalar start, Scalar stop, Scalar step, DType dtype, Device device) {
   if (step.to_double() == 0) fail(ErrorCode::kInvalidArgument, "arange", "step cannot be zero");
   const bool floating = start.is_floating() || stop.is_floating() || step.is_floating();
-  if (dtype == DType::none) dtype = floating ? kDefaultFloat : kDefaultInt;
+  const bool chosen = dtype != DType::none;
+  if (!chosen) dtype = floating ? kDefaultFloat : kDefaultInt;
   int64_t count = 0;
   if (floating) {
     const double n = std::ceil((stop.to_double() - start.to_double()) / step.to_double());
@@ -32,16 +35,18 @@ Tensor arange(Scalar start, Scalar stop, Scalar step, DType dtype, Device device
       fail(ErrorCode::kInvalidArgument, "arange", "the range is infinite or has a NaN in it");
     count = n > 0 ? static_cast<int64_t>(n) : 0;
   } else {
-    // In unsigned arithmetic: stop - start may exceed int64.
-    const int64_t a = start.to_int64(), b = stop.to_int64(), s = step.to_int64();
-    if (s > 0 && a < b) {
-      count = static_cast<int64_t>((static_cast<uint64_t>(b) - static_cast<uint64_t>(a) - 1) /
-                                   static_cast<uint64_t>(s)) +
-              1;
-    } else if (s < 0 && a > b) {
-      count = static_cast<int64_t>((static_cast<uint64_t>(a) - static_cast<uint64_t>(b) - 1) /
-                                   (0 - static_cast<uint64_t>(s))) +
-              1;
+    // In 128 bits: stop - start may exceed int64, and so may an unsigned stop.
+    const auto wide = [](const Scalar& number) -> __int128 {
+      if (number.kind() == DTypeKind::UInt) return static_cast<uint64_t>(number.to_int64());
+      return number.to_int64();
+    };
+    const __int128 a = wide(start), b = wide(stop), s = wide(step);
+    const __int128 n = s > 0 ? (b - a + s - 1) / s : (a - b - s - 1) / -s;
+    if (n > INT64_MAX)
+      fail(ErrorCode::kInvalidArgument, "arange", "the range has more elements than int64 counts");
+    count = n > 0 ? static_cast<int64_t>(n) : 0;
+    if (!chosen && count > 0 && std::max(a, a + (count - 1) * s) > INT64_MAX) {
+      fail(ErrorCode::kDType, "arange", "the range goes beyond int64; name a dtype that holds it");
     }
   }
   const int64_t shape[] = {count};
@@ -89,6 +94,7 @@ Tensor from_memory(void* data, DType dtype, DimsView shape, DimsView strides, bo
     tenon::release(s);
     throw;
   }
+  mark_externally_writable(t);
   return t;
 }
 

@@ -164,6 +164,15 @@ TEST(Arange, Extremes) {
   error_of(ErrorCode::kInvalidArgument, [&] { arange(0, 1, 1e-300, DType::none, d); });
   EXPECT_THROW(arange(INT64_MIN, INT64_MAX, 1, DType::none, d), Error);
   EXPECT_EQ(arange(0.0, -kInfinity, 1, DType::none, d).size(), 0);
+  // An unsigned number is not a negative one.
+  EXPECT_EQ(arange(UINT64_MAX, 3, 1, DType::none, d).size(), 0);
+  EXPECT_THROW(arange(0, UINT64_MAX, 1, DType::none, d), Error);
+  const Tensor high = arange(UINT64_MAX - 5, UINT64_MAX, 2, DType::uint64, d);
+  ASSERT_EQ(high.size(), 3);
+  EXPECT_EQ(high.cpu().data<uint64_t>()[2], UINT64_MAX - 1);
+  EXPECT_EQ(arange(0, UINT64_MAX, INT64_MAX, DType::uint64, d).size(), 3);
+  error_of(ErrorCode::kDType,
+           [&] { arange(uint64_t{1} << 63, (uint64_t{1} << 63) + 3, 1, DType::none, d); });
 }
 
 TEST(Arange, RefusesComplex) {
@@ -246,7 +255,7 @@ TEST(Complex, StoresFillsAndCasts) {
   error_of(ErrorCode::kDType, [&] { (void)z.at({0, 0}).item(); });
   EXPECT_TRUE(has(error_of(ErrorCode::kDType, [&] { z.to(DType::float32); }), "imaginary"));
   error_of(ErrorCode::kDType, [&] { zeros({2, 3}, DType::float32, d).copy_(z); });
-  error_of(ErrorCode::kDType, [&] { z + z; });
+  check(z + z, {{2, 4}, {6, -8}, {0, 10}, {12, 0}, {-14, 16}, {18, 20}});
   error_of(ErrorCode::kDType, [&] { z.clone().requires_grad_(); });
 }
 

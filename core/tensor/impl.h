@@ -55,7 +55,7 @@ inline constexpr size_t kEmbeddedData = 512;
 inline void retain(TensorImpl* t) { t->references.fetch_add(1, std::memory_order_relaxed); }
 void destroy_tensor(TensorImpl* t) noexcept;
 inline void release(TensorImpl* t) noexcept {
-  if (t->references.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy_tensor(t);
+  if (drop_reference(t->references)) destroy_tensor(t);
 }
 
 // A tensor with fresh, undefined, contiguous memory.
@@ -141,7 +141,7 @@ struct Node {
 inline void retain(Node* n) { n->references.fetch_add(1, std::memory_order_relaxed); }
 void destroy_node(Node* n) noexcept;  // iterative: a chain of any length
 inline void release(Node* n) noexcept {
-  if (n->references.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy_node(n);
+  if (drop_reference(n->references)) destroy_node(n);
 }
 
 // A record with room for these; edges unset, payload bytes uninitialised. One reference.
@@ -163,13 +163,23 @@ void set_node(const Tensor& y, Node& node, uint32_t index = 0);
 namespace detail {
 extern thread_local constinit bool grad_mode;
 }
-// The record of x, regenerated first if x is a view whose base was written since.
-Node* node_of(const Tensor& x);
+// A view's record may be made anew by one thread that reads the view while another asks for it.
+inline Node* load_node(const TensorImpl& t) { return __atomic_load_n(&t.node, __ATOMIC_RELAXED); }
+inline void store_node(TensorImpl& t, Node* node) {
+  __atomic_store_n(&t.node, node, __ATOMIC_RELAXED);
+}
+// The record of x, made anew first if x is a view whose base was written since.
+Node* view_node(TensorImpl& view);
+inline Node* node_of(const Tensor& x) {
+  TensorImpl* t = x.impl();
+  return __builtin_expect(t->base == nullptr, 1) ? t->node : view_node(*t);
+}
 inline bool wants_grad(const Tensor& x) {
   const TensorImpl* i = x.impl();
   // A view may have got a gradient through a write to its base.
-  return detail::grad_mode && (i->node != nullptr || (__builtin_expect(i->base != nullptr, 0) &&
-                                                      i->base->node != nullptr));
+  return detail::grad_mode &&
+         (load_node(*i) != nullptr ||
+          (__builtin_expect(i->base != nullptr, 0) && i->base->node != nullptr));
 }
 
 // The leaf's own state.
@@ -193,7 +203,7 @@ inline void note_write(const Tensor& x, const char* operation) {
   Storage* s = x.impl()->storage;
   s->version.fetch_add(1, std::memory_order_acq_rel);
   s->last_writer.store(operation, std::memory_order_relaxed);
-  if (__builtin_expect(trace::enabled(), 0)) trace::note_write(s);
+  if (__builtin_expect(write_trace::enabled(), 0)) write_trace::note_write(s);
 }
 // x was overwritten by output `index` of `node` (null: by a value without gradient, with x's old
 // history gone or kept as `node` says). Rebases x's base if x is a view.

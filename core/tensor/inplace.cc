@@ -1,6 +1,6 @@
 // Views and writes in place: who may be written, and what a write does to the records of others.
 #include <atomic>
-#include <utility>
+#include <mutex>
 
 #include "tenon/tensor/impl.h"
 
@@ -29,25 +29,39 @@ Tensor view_of(const Tensor& x, DimsView shape, DimsView strides, int64_t offset
   return v;
 }
 
-Node* node_of(const Tensor& x) {
-  TensorImpl* t = x.impl();
-  if (__builtin_expect(t->base == nullptr, 1)) return t->node;
-  const uint32_t version = t->storage->version.load(std::memory_order_acquire);
-  if (t->base_version == version) return t->node;
-  if (t->base->node == nullptr) {
-    // Nothing of the base's history is left, so neither of the view's; a view may still be a leaf
-    // of its own.
-    if (t->node && !t->node->leaf) release(std::exchange(t->node, nullptr));
-    t->base_version = version;
-    return t->node;
+Node* view_node(TensorImpl& view) {
+  const uint32_t version = view.storage->version.load(std::memory_order_acquire);
+  const auto current = [&] {
+    return __atomic_load_n(&view.base_version, __ATOMIC_ACQUIRE) == version;
+  };
+  if (current()) return load_node(view);
+  // Two threads may read one view that is out of date: one of them makes its record anew. What it
+  // replaces is destroyed without the lock.
+  static constinit std::mutex renewal;
+  Node* old = nullptr;
+  {
+    const std::lock_guard<std::mutex> lock(renewal);
+    if (current()) return load_node(view);
+    if (view.base->node) {
+      // The base was written, here or through another view: this view's history is the base's, cut
+      // out.
+      retain(view.base);
+      retain(&view);
+      const Tensor base = Tensor::adopt(view.base), x = Tensor::adopt(&view);
+      Node* fresh = view_ops.load(std::memory_order_relaxed)->as_strided_node(base, x);
+      old = view.node;
+      view.output_index = 0;
+      store_node(view, fresh);
+    } else if (view.node && !view.node->leaf) {
+      // Nothing of the base's history is left, so neither of the view's; a view may still be a leaf
+      // of its own.
+      old = view.node;
+      store_node(view, nullptr);
+    }
+    __atomic_store_n(&view.base_version, version, __ATOMIC_RELEASE);
   }
-  // The base was written, here or through another view: this view's history is the base's, cut out.
-  retain(t->base);
-  const Tensor base = Tensor::adopt(t->base);
-  Node* fresh = view_ops.load(std::memory_order_relaxed)->as_strided_node(base, x);
-  set_node(x, *fresh, 0);
-  release(fresh);
-  return t->node;
+  if (old) release(old);
+  return load_node(view);
 }
 
 void check_writable(const char* operation, const Tensor& x) {
@@ -93,8 +107,9 @@ void rebase_history(const Tensor& x, Node* node, uint32_t index) {
     set_node(x, *node, index);
   } else {
     if (t->node) release(t->node);
-    t->node = nullptr;
-    t->base_version = t->storage->version.load(std::memory_order_acquire);
+    store_node(*t, nullptr);
+    __atomic_store_n(&t->base_version, t->storage->version.load(std::memory_order_acquire),
+                     __ATOMIC_RELEASE);
   }
 }
 

@@ -3,6 +3,9 @@
 // inplace_chains_test.cc.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <thread>
+
 #include "tenon/tenon.h"
 #include "tests/tensor_values.h"
 
@@ -52,6 +55,20 @@ TEST(Leaf, RefusesWritesUnlessNothingIsRecorded) {
   EXPECT_TRUE(w.requires_grad());
   sum(w * w).backward();
   expect_values(w.grad(), {1, 3, 18, 18});
+}
+
+// A view that nobody has named may stand on the left.
+TEST(Temporary, MayBeWritten) {
+  Tensor x = make({1, 2, 3, 4}, {2, 2}), w = leaf({10, 20});
+  x[0] *= w;
+  x[1] -= 1.0;
+  Tensor kept = tanh_(slice(x, 0, 1).clone());
+  exp_(x.at({1, Slice{0, 1}}));
+  expect_values(x, {10, 40, std::exp(2.0), 3});
+  expect_values(kept, {std::tanh(2.0), std::tanh(3.0)});
+  sum(x).backward();
+  expect_values(w.grad(), {1, 2});
+  EXPECT_TRUE(has(error_of(ErrorCode::kAutograd, [&] { w[0] += 1.0; }), "add_:"));
 }
 
 TEST(Overlap, IsRefused) {
@@ -197,21 +214,21 @@ TEST(Saved, ChangeIsNoticedAndTheWriterNamed) {
     void (*write)(Tensor& x);
   };
   const Case cases[] = {
-      {"multiply", [](Tensor& x) { x *= 2.0; }},
+      {"multiply_", [](Tensor& x) { x *= 2.0; }},
       {"fill_", [](Tensor& x) { x.fill_(1); }},
       {"copy_", [](Tensor& x) { x.copy_(ones({2}, DType::float64, test_device())); }},
-      {"tanh", [](Tensor& x) { tanh_(x); }},
-      {"add",
+      {"tanh_", [](Tensor& x) { tanh_(x); }},
+      {"add_",
        [](Tensor& x) {
          Tensor v = slice(x, 0, 0, 1);
          v += 1.0;
        }},
-      {"subtract",
+      {"subtract_",
        [](Tensor& x) {
          Tensor d = x.detach();
          d -= 1.0;
        }},
-      {"divide", [](Tensor& x) {
+      {"divide_", [](Tensor& x) {
          const NoGradScope scope;
          x /= 2.0;
        }}};
@@ -239,7 +256,7 @@ TEST(Saved, OwnOutputIsCheckedToo) {
   Tensor y = exp(x);
   y += 1.0;
   EXPECT_TRUE(
-      has(error_of(ErrorCode::kAutograd, [&] { sum(y).backward(); }), "last written by add"));
+      has(error_of(ErrorCode::kAutograd, [&] { sum(y).backward(); }), "last written by add_"));
   Tensor z = x * 1.0;
   exp_(z);
   sum(z).backward();
@@ -295,6 +312,25 @@ TEST(Views, OfDetachedDataCarryNoGradientAcrossAWrite) {
   EXPECT_FALSE(d.requires_grad());
   sum(z).backward();
   expect_values(x.grad(), {1, 1, 1});
+}
+
+// Reading is safe from several threads, also where the first reader of a view has to make its
+// record anew (run under TSan).
+TEST(Threads, ReadersOfAViewThatIsOutOfDate) {
+  for (int round = 0; round < 200; ++round) {
+    Tensor w = leaf({1, 2, 3, 4});
+    Tensor x = w * 2.0;
+    const Tensor view = slice(x, 0, 1, 3);
+    x *= 10.0;  // the view's record is the old one
+    const char* name = nullptr;
+    Tensor product;
+    std::thread other([&] { product = view * 3.0; });
+    name = view.grad_fn_name();
+    other.join();
+    EXPECT_STREQ(name, "slice");
+    sum(product).backward();
+    expect_values(w.grad(), {0, 60, 60, 0});
+  }
 }
 
 }  // namespace

@@ -10,19 +10,21 @@ namespace {
 
 constexpr int kMaxLaunchOperands = 64;
 
+int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
+
 // Axes in the order of the first output's strides (of the first input's for a reduction), largest
 // first, so that permuted layouts merge into long runs. INDEX keeps its meaning through its own
 // strides.
 void sort_axes(int rank, int64_t* sizes, int n, int64_t* const* strides, int leader,
                uint64_t* mask) {
+  const int64_t* key = strides[leader];
+  int sorted = 1;
+  while (sorted < rank && magnitude(key[sorted - 1]) >= magnitude(key[sorted])) ++sorted;
+  if (sorted >= rank) return;
   int order[kMaxRank];
   for (int i = 0; i < rank; ++i) order[i] = i;
-  const int64_t* key = strides[leader];
-  const auto magnitude = [&](int axis) { return key[axis] < 0 ? -key[axis] : key[axis]; };
-  if (std::is_sorted(order, order + rank,
-                     [&](int a, int b) { return magnitude(a) > magnitude(b); }))
-    return;
-  std::stable_sort(order, order + rank, [&](int a, int b) { return magnitude(a) > magnitude(b); });
+  std::stable_sort(order, order + rank,
+                   [&](int a, int b) { return magnitude(key[a]) > magnitude(key[b]); });
   int64_t moved[kMaxRank];
   const auto permute = [&](int64_t* values) {
     for (int i = 0; i < rank; ++i) moved[i] = values[order[i]];
@@ -35,6 +37,34 @@ void sort_axes(int rank, int64_t* sizes, int n, int64_t* const* strides, int lea
   *mask = new_mask;
 }
 
+// Row-major strides over the axes that INDEX counts.
+void index_strides(const LaunchShape& shape, int64_t* strides) {
+  int64_t step = 1;
+  for (size_t i = shape.sizes.size(); i-- > 0;) {
+    const bool counts = shape.index_axes >> i & 1;
+    strides[i] = counts ? step : 0;
+    if (counts) step *= shape.sizes[i];
+  }
+}
+
+// Which axes stay for the loop of more than the ABI's rank: the outermost ones, `outer` of them. A
+// reduction is never cut: its reduced axes are made the innermost ones first.
+void split_axes(const char* name, int rank, int outer, uint64_t mask, int* order) {
+  int at = 0;
+  for (int i = 0; i < rank; ++i) {
+    if (!(mask >> i & 1)) order[at++] = i;
+  }
+  for (int i = 0; i < rank; ++i) {
+    if (mask >> i & 1) order[at++] = i;
+  }
+  for (int i = 0; i < outer; ++i) {
+    if (mask >> order[i] & 1) {
+      fail(ErrorCode::kUnsupported, name, "reduces more than ", TENON_ABI_MAX_RANK,
+           " axes that cannot be merged; make the tensor contiguous() first");
+    }
+  }
+}
+
 }  // namespace
 
 void launch(const Plan& plan, const LaunchShape& shape, std::span<LaunchOperand> operands,
@@ -42,19 +72,11 @@ void launch(const Plan& plan, const LaunchShape& shape, std::span<LaunchOperand>
   const int n = static_cast<int>(operands.size());
   TENON_ASSERT(n > 0 && n <= kMaxLaunchOperands);
   StreamState& stream = current_stream(*plan.device);
-  Dims sizes(shape.sizes);
-  for (int64_t s : sizes) {
-    if (s == 0) return;
-  }
-  Dims index;
-  if (shape.indexed) {
-    index.resize(sizes.size());
-    int64_t step = 1;
-    for (int i = sizes.size() - 1; i >= 0; --i) {
-      const bool counts = shape.index_axes >> i & 1;
-      index[i] = counts ? step : 0;
-      if (counts) step *= sizes[i];
-    }
+  int64_t sizes[kMaxRank], index[kMaxRank];
+  int rank = static_cast<int>(shape.sizes.size());
+  for (int i = 0; i < rank; ++i) {
+    sizes[i] = shape.sizes[static_cast<size_t>(i)];
+    if (sizes[i] == 0) return;
   }
   int64_t* strides[kMaxLaunchOperands + 1];
   for (int k = 0; k < n; ++k) {
@@ -62,13 +84,16 @@ void launch(const Plan& plan, const LaunchShape& shape, std::span<LaunchOperand>
     use_on_stream(*operands[k].tensor->storage, stream);
   }
   int n_strides = n;
-  if (shape.indexed) strides[n_strides++] = index.data();
-
+  if (shape.indexed) {
+    index_strides(shape, index);
+    strides[n_strides++] = index;
+  }
   uint64_t mask = shape.reduce_axes;
   const int n_in = static_cast<int>(plan.source.input_count());
-  sort_axes(sizes.size(), sizes.data(), n_strides, strides,
-            shape.reduce_axes ? 0 : std::min(n_in, n - 1), &mask);
-  const int rank = collapse_axes(sizes.size(), sizes.data(), n_strides, strides, &mask);
+  if (rank > 1) {
+    sort_axes(rank, sizes, n_strides, strides, mask ? 0 : std::min(n_in, n - 1), &mask);
+    rank = collapse_axes(rank, sizes, n_strides, strides, &mask);
+  }
 
   TenonOperand packed[kMaxLaunchOperands];
   TenonLaunch l;
@@ -79,30 +104,29 @@ void launch(const Plan& plan, const LaunchShape& shape, std::span<LaunchOperand>
   l.operands = packed;
   l.scalars = scalars.data();
   l.index_base = 0;
-
-  // The innermost 8 axes go to the device, the rest is a loop here. A reduction is never cut: its
-  // reduced axes are made the innermost ones first.
-  int order[kMaxRank];
-  int outer = 0;
-  if (__builtin_expect(rank > TENON_ABI_MAX_RANK, 0)) {
-    int at = 0;
-    for (int i = 0; i < rank; ++i) {
-      if (!(mask >> i & 1)) order[at++] = i;
-    }
-    for (int i = 0; i < rank; ++i) {
-      if (mask >> i & 1) order[at++] = i;
-    }
-    outer = rank - TENON_ABI_MAX_RANK;
-    for (int i = 0; i < outer; ++i) {
-      if (mask >> order[i] & 1) {
-        fail(ErrorCode::kUnsupported, plan.name, "reduces more than ", TENON_ABI_MAX_RANK,
-             " axes that cannot be merged; make the tensor contiguous() first");
-      }
-    }
-  } else {
-    for (int i = 0; i < rank; ++i) order[i] = i;
+  for (int k = 0; k < n; ++k) {
+    const TensorImpl* t = operands[k].tensor;
+    packed[k].buffer = t->storage->memory.buffer;
+    packed[k].offset = t->byte_offset();
+    packed[k].dtype = static_cast<uint32_t>(t->dtype);
+    packed[k].flags = 0;
   }
-  const int inner = rank - outer;
+  if (__builtin_expect(rank <= TENON_ABI_MAX_RANK, 1)) {
+    l.rank = static_cast<uint32_t>(rank);
+    l.reduce_axes = static_cast<uint32_t>(mask);
+    for (int i = 0; i < rank; ++i) {
+      l.sizes[i] = sizes[i];
+      for (int k = 0; k < n; ++k) packed[k].strides[i] = strides[k][i];
+    }
+    for (int i = 0; shape.indexed && i < rank; ++i) l.index_strides[i] = index[i];
+    run(plan, stream, l);
+    return;
+  }
+
+  // The innermost axes go to the device, the rest is a loop here.
+  const int inner = TENON_ABI_MAX_RANK, outer = rank - inner;
+  int order[kMaxRank];
+  split_axes(plan.name, rank, outer, mask, order);
   l.rank = static_cast<uint32_t>(inner);
   l.reduce_axes = 0;
   for (int i = 0; i < inner; ++i) {
@@ -110,18 +134,7 @@ void launch(const Plan& plan, const LaunchShape& shape, std::span<LaunchOperand>
     l.sizes[i] = sizes[axis];
     l.reduce_axes |= static_cast<uint32_t>(mask >> axis & 1) << i;
     if (shape.indexed) l.index_strides[i] = index[axis];
-  }
-  for (int k = 0; k < n; ++k) {
-    const TensorImpl* t = operands[k].tensor;
-    packed[k].buffer = t->storage->memory.buffer;
-    packed[k].offset = t->byte_offset();
-    packed[k].dtype = static_cast<uint32_t>(t->dtype);
-    packed[k].flags = 0;
-    for (int i = 0; i < inner; ++i) packed[k].strides[i] = strides[k][order[outer + i]];
-  }
-  if (outer == 0) {
-    run(plan, stream, l);
-    return;
+    for (int k = 0; k < n; ++k) packed[k].strides[i] = strides[k][axis];
   }
   int64_t position[kMaxRank] = {};
   while (true) {

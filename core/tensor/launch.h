@@ -18,8 +18,13 @@ namespace tenon {
 // One operand of a launch: a tensor read (or written) with these strides over the launch's common
 // shape.
 struct LaunchOperand {
-  const TensorImpl* tensor;
+  const TensorImpl* tensor = nullptr;
   Dims strides;
+  // t, broadcast to `target`; throws kShape naming the operation.
+  void spread(std::string_view operation, const Tensor& t, DimsView target) {
+    tensor = t.impl();
+    broadcast_strides(operation, t.shape(), t.strides(), target, &strides);
+  }
 };
 
 struct LaunchShape {
@@ -50,6 +55,25 @@ class PlanSlots {
   std::atomic<const Plan*> plans_[kMaxDevices] = {};
 };
 
+// Kernels made on demand, by up to two dtypes: get(a, b, make) calls make() -> map::Kernel once.
+// Never freed.
+class KernelTable {
+ public:
+  template <class Make>
+  PlanSlots& get(DType a, DType b, Make make) {
+    std::atomic<PlanSlots*>& place = slots_[static_cast<int>(a)][static_cast<int>(b)];
+    PlanSlots* found = place.load(std::memory_order_acquire);
+    if (__builtin_expect(found != nullptr, 1)) return *found;
+    auto* made = new PlanSlots(make());
+    if (place.compare_exchange_strong(found, made, std::memory_order_acq_rel)) return *made;
+    delete made;
+    return *found;
+  }
+
+ private:
+  std::atomic<PlanSlots*> slots_[kDTypeCount][kDTypeCount] = {};
+};
+
 // ---- raw moves: no record, no version; same device
 // ----------------------------------------------------------------
 
@@ -64,8 +88,11 @@ Tensor contiguous_copy(const Tensor& src);
 // The bytes of a contiguous tensor to or from host memory; waits.
 void read_bytes(const Tensor& src, void* dst);
 void write_bytes(const Tensor& dst, const void* src);
-// src's elements in a fresh contiguous tensor on another device.
-Tensor copy_to_device(const Tensor& src, DeviceState& device);
+// src's elements in a fresh contiguous tensor on another device (transfer.cc). With non_blocking
+// the host does not wait: see Tensor::to.
+Tensor copy_to_device(const Tensor& src, DeviceState& device, bool non_blocking = false);
+// src's elements in a fresh contiguous cpu tensor, in memory that `device` has pinned.
+Tensor pinned_copy(const Tensor& src, DeviceState& device);
 
 }  // namespace tenon
 

@@ -9,23 +9,6 @@
 namespace tenon {
 namespace {
 
-// Slots of kernels made on demand, by up to two dtypes. Never freed.
-class KernelTable {
- public:
-  template <class Make>
-  PlanSlots& get(DType a, DType b, Make make) {
-    std::atomic<PlanSlots*>& place = slots_[static_cast<int>(a)][static_cast<int>(b)];
-    PlanSlots* found = place.load(std::memory_order_acquire);
-    if (__builtin_expect(found != nullptr, 1)) return *found;
-    auto* made = new PlanSlots(make());
-    if (place.compare_exchange_strong(found, made, std::memory_order_acq_rel)) return *made;
-    delete made;
-    return *found;
-  }
-
- private:
-  std::atomic<PlanSlots*> slots_[kDTypeCount][kDTypeCount] = {};
-};
 constinit KernelTable copy_kernels, fill_kernels, range_kernels;
 
 map::Kernel kernel(const char* name, map::Program program) {
@@ -82,10 +65,9 @@ void raw_copy(const Tensor& dst, const Tensor& src) {
                    static_cast<uint64_t>(dst.size() * item_size(to)));
     return;
   }
-  LaunchOperand operands[] = {
-      {src.impl(), broadcast_strides("copy", src.shape(), src.strides(), dst.shape())},
-      {dst.impl(), Dims(dst.strides())},
-  };
+  LaunchOperand operands[2];
+  operands[0].spread("copy", src, dst.shape());
+  operands[1].spread("copy", dst, dst.shape());
   launch(copy_kernel(from, to).on(device), {.sizes = dst.shape()}, operands);
 }
 
@@ -140,21 +122,6 @@ void write_bytes(const Tensor& dst, const void* src) {
   use_on_stream(*t->storage, stream);
   copy_from_host(stream, t->storage->memory.buffer, t->byte_offset(), src,
                  static_cast<uint64_t>(t->size * item_size(t->dtype)));
-}
-
-Tensor copy_to_device(const Tensor& src, DeviceState& device) {
-  const Tensor packed = src.impl()->contiguous ? src : contiguous_copy(src);
-  Tensor dst = new_tensor(device, src.dtype(), src.shape());
-  if (src.size() == 0) return dst;
-  if (device.host_addressable) {
-    read_bytes(packed, const_cast<void*>(dst.raw_data()));
-  } else if (packed.impl()->device().host_addressable) {
-    write_bytes(dst, packed.raw_data());
-  } else {
-    const Tensor host = copy_to_device(packed, Device().state());
-    write_bytes(dst, host.raw_data());
-  }
-  return dst;
 }
 
 }  // namespace tenon

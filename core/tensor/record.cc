@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tenon/base/trace.h"
+#include "tenon/tensor/alias_check.h"
 #include "tenon/tensor/impl.h"
 
 namespace tenon {
@@ -44,15 +45,29 @@ struct Hooks {
 
 namespace {
 
-std::atomic<uint64_t> next_sequence{1};
-
-// Records waiting for destruction on this thread: releasing an edge inside destroy_node() must not
-// recurse.
-struct Doomed {
-  bool active = false;
-  std::vector<Node*> list;
+// Sequence numbers are handed out in runs, one per thread at a time.
+constexpr uint64_t kRun = 256;
+std::atomic<uint64_t> next_run{1};
+struct Run {
+  uint64_t next, end;
 };
-thread_local Doomed* doomed = nullptr;
+thread_local constinit Run sequence_run = {0, 0};
+// Larger than every number that any thread has taken.
+[[gnu::noinline]] uint64_t newest_sequence() {
+  sequence_run.next = next_run.fetch_add(kRun, std::memory_order_relaxed);
+  sequence_run.end = sequence_run.next + kRun;
+  return sequence_run.next++;
+}
+// Larger than every number that this thread has taken.
+uint64_t next_sequence() {
+  return __builtin_expect(sequence_run.next != sequence_run.end, 1) ? sequence_run.next++
+                                                                    : newest_sequence();
+}
+
+// Records waiting for destruction on this thread, as releasing an edge inside destroy_node() must
+// not recurse: a list through their sequence numbers, which nobody reads any more. Null: nothing is
+// being destroyed.
+thread_local constinit uint64_t* doomed = nullptr;
 
 void free_node(Node* n) noexcept {
   free_saved(*n);
@@ -90,7 +105,7 @@ Node* new_node(const OpInfo& op, int n_inputs, int n_saved, size_t payload_bytes
   n->n_outputs = static_cast<uint16_t>(n_outputs);
   n->n_saved = static_cast<uint16_t>(n_saved);
   n->op = &op;
-  n->sequence = next_sequence.fetch_add(1, std::memory_order_relaxed);
+  n->sequence = next_sequence();
   n->hooks.store(nullptr, std::memory_order_relaxed);
   n->edges = reinterpret_cast<Edge*>(at + edges_at);
   n->saved = reinterpret_cast<SavedTensor*>(at + saved_at);
@@ -102,15 +117,15 @@ Node* new_node(const OpInfo& op, int n_inputs, int n_saved, size_t payload_bytes
 
 void destroy_node(Node* n) noexcept {
   if (doomed) {
-    doomed->list.push_back(n);
+    n->sequence = std::exchange(*doomed, reinterpret_cast<uint64_t>(n));
     return;
   }
-  Doomed local;
-  doomed = &local;
+  uint64_t head = 0;
+  doomed = &head;
   free_node(n);
-  while (!local.list.empty()) {
-    Node* next = local.list.back();
-    local.list.pop_back();
+  while (head) {
+    auto* next = reinterpret_cast<Node*>(head);
+    head = next->sequence;
     free_node(next);
   }
   doomed = nullptr;
@@ -129,10 +144,9 @@ void set_edge(Node& node, int i, const Tensor& x) {
   if (!wants_grad(x)) return;
   Node* from = node_of(x);
   if (!from) return;
-  // A view's record that was made anew just now is younger than `node`, whose own consumers are yet
-  // to come.
-  if (__builtin_expect(from->sequence > node.sequence, 0))
-    node.sequence = next_sequence.fetch_add(1, std::memory_order_relaxed);
+  // A view's record that was made anew just now, or one that another thread made, may have a larger
+  // number than `node`, whose own consumers are yet to come.
+  if (__builtin_expect(from->sequence > node.sequence, 0)) node.sequence = newest_sequence();
   retain(from);
   node.edges[i] = {from, x.impl()->output_index};
 }
@@ -141,6 +155,7 @@ void save_input(Node& node, int i, const Tensor& x) {
   SavedTensor& s = node.saved[i];
   s.impl = x.impl();
   retain(s.impl);
+  check_alias(*s.impl->storage);
   s.version = x.version();
   if (wants_grad(x)) {
     s.node = node_of(x);
@@ -152,6 +167,7 @@ void save_input(Node& node, int i, const Tensor& x) {
 void save_output(Node& node, int i, const Tensor& x) {
   SavedTensor& s = node.saved[i];
   s.impl = alias(x).release();
+  check_alias(*s.impl->storage);
   s.version = x.version();
   s.node = &node;
   s.own_output = true;
@@ -165,6 +181,7 @@ Tensor unpack(const Node& node, int i) {
          "are freed. "
          "Pass retain_graph = true to the first backward() if you need it again");
   }
+  check_alias(*s.impl->storage);
   const uint32_t now = s.impl->storage->version.load(std::memory_order_acquire);
   if (now != s.version) {
     const char* writer = s.impl->storage->last_writer.load(std::memory_order_relaxed);
@@ -175,11 +192,12 @@ Tensor unpack(const Node& node, int i) {
          "operation: ",
          describe(t), " was saved at version ", s.version, " and is at version ", now,
          " now; last written by ", writer ? writer : "unknown",
-         trace::last_write_text(s.impl->storage),
+         write_trace::last_write_text(s.impl->storage),
          ". Write to a clone() instead, or use the operation that is not in place");
   }
   Tensor x;
-  if (s.impl->node == s.node && s.impl->output_index == s.output_index) {
+  if (!detail::grad_mode ||
+      (load_node(*s.impl) == s.node && s.impl->output_index == s.output_index)) {
     retain(s.impl);
     x = Tensor::adopt(s.impl);
   } else {
@@ -187,7 +205,7 @@ Tensor unpack(const Node& node, int i) {
     // another view).
     retain(s.impl);
     x = alias(Tensor::adopt(s.impl));
-    if (s.node && detail::grad_mode) set_node(x, *s.node, s.output_index);
+    if (s.node) set_node(x, *s.node, s.output_index);
   }
   return x;
 }
@@ -195,10 +213,14 @@ Tensor unpack(const Node& node, int i) {
 void set_node(const Tensor& y, Node& node, uint32_t index) {
   TensorImpl* t = y.impl();
   retain(&node);
-  if (t->node) release(t->node);
-  t->node = &node;
+  Node* const old = t->node;
   t->output_index = index;
-  if (t->base) t->base_version = t->storage->version.load(std::memory_order_acquire);
+  store_node(*t, &node);
+  if (t->base) {
+    __atomic_store_n(&t->base_version, t->storage->version.load(std::memory_order_acquire),
+                     __ATOMIC_RELEASE);
+  }
+  if (old) release(old);
 }
 
 // ---- leaves
@@ -360,8 +382,16 @@ Tensor run_hooks(Node& node, uint32_t output_index, Tensor gradient) {
   }
   for (const Hooks::Hook& h : list) {
     if (h.output_index != output_index) continue;
-    if (Tensor replaced = h.call(gradient, h.context); replaced.defined())
-      gradient = std::move(replaced);
+    Tensor replaced = h.call(gradient, h.context);
+    if (!replaced.defined()) continue;
+    if (replaced.dtype() != gradient.dtype() || !(replaced.device() == gradient.device()) ||
+        Dims(replaced.shape()) != Dims(gradient.shape())) {
+      fail(ErrorCode::kAutograd, "register_hook", "the hook of ",
+           node.leaf ? "a leaf" : concat_text("the result of ", node.op->name), " returned ",
+           describe(replaced), " for the gradient ", describe(gradient),
+           "; shape, dtype and device must be the gradient's");
+    }
+    gradient = std::move(replaced);
   }
   return gradient;
 }

@@ -19,6 +19,7 @@ Storage* make_storage(DeviceState& device, Storage::Kind kind, uint64_t bytes) {
   s->version.store(0, std::memory_order_relaxed);
   s->kind = kind;
   s->read_only = false;
+  s->externally_writable = false;
   s->last_writer.store(nullptr, std::memory_order_relaxed);
   s->device = &device;
   s->home = &current_stream(device);
@@ -50,7 +51,7 @@ Storage* new_external_storage(DeviceState& device, void* data, uint64_t bytes, b
 }
 
 void destroy_storage(Storage* s) noexcept {
-  if (__builtin_expect(trace::enabled(), 0)) trace::forget(s);
+  if (__builtin_expect(write_trace::enabled(), 0)) write_trace::forget(s);
   switch (s->kind) {
     case Storage::kCached:
       if (s->memory.block) release(s->memory);

@@ -25,6 +25,7 @@ struct Storage {
   std::atomic<uint32_t> version;
   Kind kind;
   bool read_only;
+  bool externally_writable;  // by others, unseen by `version`: alias_check.h
   // The name of the operation that wrote last, for version errors.
   std::atomic<const char*> last_writer;
   DeviceState* device;
@@ -58,9 +59,15 @@ Storage* new_external_storage(DeviceState& device, void* data, uint64_t bytes, b
                               void (*release)(void* context), void* context);
 void destroy_storage(Storage* storage) noexcept;
 
+// Gives up one reference; true if it was the last. Who holds the only one need not count down:
+// nobody else can take another.
+inline bool drop_reference(std::atomic<uint32_t>& references) noexcept {
+  return references.load(std::memory_order_acquire) == 1 ||
+         references.fetch_sub(1, std::memory_order_acq_rel) == 1;
+}
 inline void retain(Storage* s) { s->references.fetch_add(1, std::memory_order_relaxed); }
 inline void release(Storage* s) noexcept {
-  if (s->references.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy_storage(s);
+  if (drop_reference(s->references)) destroy_storage(s);
 }
 
 }  // namespace tenon

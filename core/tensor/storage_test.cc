@@ -177,17 +177,17 @@ TEST(FromMemory, ReadOnlyIsHonouredByEveryWrite) {
     void (*call)(Tensor& x);
   };
   const Write writes[] = {
-#define TENON_UNARY(name, ...) {#name, [](Tensor& x) { name##_(x); }},
-#define TENON_BINARY(name, ...) {#name, [](Tensor& x) { name##_(x, x); }},
+#define TENON_UNARY(name, ...) {#name "_", [](Tensor& x) { name##_(x); }},
+#define TENON_BINARY(name, ...) {#name "_", [](Tensor& x) { name##_(x, x); }},
 #define TENON_TERNARY(...)
 #include "tenon/ops/elementwise.def"
 #undef TENON_UNARY
 #undef TENON_BINARY
 #undef TENON_TERNARY
-      {"add", [](Tensor& x) { x += 1; }},
-      {"subtract", [](Tensor& x) { x -= x; }},
-      {"multiply", [](Tensor& x) { x *= 2.0; }},
-      {"divide", [](Tensor& x) { x /= x; }},
+      {"add_", [](Tensor& x) { x += 1; }},
+      {"subtract_", [](Tensor& x) { x -= x; }},
+      {"multiply_", [](Tensor& x) { x *= 2.0; }},
+      {"divide_", [](Tensor& x) { x /= x; }},
       {"copy_", [](Tensor& x) { x.copy_(ones({6}, DType::float64)); }},
       {"fill_", [](Tensor& x) { x.fill_(3); }},
       {"fill_", [](Tensor& x) { x.zero_(); }},

@@ -39,15 +39,17 @@ TensorImpl* init_impl(void* memory, uint8_t block_class, DType dtype, int rank) 
 
 void set_layout(TensorImpl* t, DimsView shape, DimsView strides) {
   uint64_t size = 1;  // wraps beside a size 0 only
-  bool empty = false;
-  for (int i = 0; i < t->rank; ++i) {
-    t->sizes[i] = shape[i];
-    t->strides[i] = strides[i];
-    size *= static_cast<uint64_t>(shape[i]);
-    empty |= shape[i] == 0;
+  bool empty = false, contiguous = true;
+  for (int i = t->rank - 1; i >= 0; --i) {
+    const int64_t own = shape[static_cast<size_t>(i)], step = strides[static_cast<size_t>(i)];
+    t->sizes[i] = own;
+    t->strides[i] = step;
+    contiguous &= own == 1 || step == static_cast<int64_t>(size);
+    size *= static_cast<uint64_t>(own);
+    empty |= own == 0;
   }
   t->size = empty ? 0 : static_cast<int64_t>(size);
-  t->contiguous = is_contiguous(t->shape_view(), t->strides_view());
+  t->contiguous = contiguous || empty;
 }
 
 // Row-major strides for sizes already set; returns the number of elements. Overflow was checked.
@@ -69,8 +71,12 @@ int64_t set_contiguous(TensorImpl* t, DimsView shape) {
 
 TensorImpl* allocate_impl(DeviceState& device, DType dtype, DimsView shape) {
   const int rank = static_cast<int>(shape.size());
-  const int64_t count = element_count("empty", shape);
-  int64_t bytes;
+  int64_t count = 1, bytes;
+  bool plain = rank <= kMaxRank;
+  for (const int64_t size : shape)
+    plain &= size > 0 && !__builtin_mul_overflow(count, size, &count);
+  if (__builtin_expect(!plain, 0))
+    count = element_count("empty", shape);  // 0, or says what is wrong
   if (__builtin_mul_overflow(count, item_size(dtype), &bytes)) {
     fail(ErrorCode::kOutOfMemory, "empty", "a ", dtype_name(dtype), " tensor of shape ",
          shape_text(shape), " exceeds 2^63 bytes");
@@ -84,6 +90,7 @@ TensorImpl* allocate_impl(DeviceState& device, DType dtype, DimsView shape) {
     s->version.store(0, std::memory_order_relaxed);
     s->kind = Storage::kEmbedded;
     s->read_only = false;
+    s->externally_writable = false;
     s->last_writer.store(nullptr, std::memory_order_relaxed);
     s->device = &device;
     s->home = device.default_stream;

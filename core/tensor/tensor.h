@@ -135,14 +135,24 @@ class Tensor {
   void remove_hook(int64_t id) const;
 
   // --- copies (differentiable; core/ops) ---
-  Tensor clone() const;                               // keeps dense strides
-  Tensor contiguous() const;                          // itself if row-major already
-  Tensor to(Device device, bool copy = false) const;  // itself if already there, unless copy
-  Tensor to(std::string_view device, bool copy = false) const { return to(Device(device), copy); }
+  Tensor clone() const;       // keeps dense strides
+  Tensor contiguous() const;  // itself if row-major already
+  // Itself if already there, unless copy. With non_blocking the host need not wait: going to a
+  // device, this tensor is kept alive but must not be written before the stream has read it; coming
+  // from one, the values are there after synchronize(). Best from and into pinned memory; elsewhere
+  // it may wait.
+  Tensor to(Device device, bool copy = false, bool non_blocking = false) const;
+  Tensor to(std::string_view device, bool copy = false, bool non_blocking = false) const {
+    return to(Device(device), copy, non_blocking);
+  }
   Tensor to(DType dtype, bool copy = false) const;
   Tensor astype(DType dtype) const { return to(dtype); }
   Tensor cpu() const;
   Tensor cuda(int index = 0) const;
+  // A copy of a cpu tensor in memory from which `device` copies without staging; itself if it is in
+  // such memory. kUnsupported where the device's backend has none.
+  Tensor pin_memory(Device device) const;
+  bool is_pinned() const;
 
   // --- views (core/ops/views.h has the free functions) ---
   Tensor reshape(DimsView shape) const;

@@ -32,7 +32,8 @@ TEST(Trace, NamesTheFunctionThatWrote) {
   if (std::system("addr2line --version >/dev/null 2>&1") != 0)
     GTEST_SKIP() << "needs addr2line (binutils)";
   const std::string first = error_after(&normalize_too_late), second = error_after(&clear_rows);
-  EXPECT_TRUE(tenon::has(first, "last written by divide (in program::normalize_too_late")) << first;
+  EXPECT_TRUE(tenon::has(first, "last written by divide_ (in program::normalize_too_late"))
+      << first;
   EXPECT_TRUE(tenon::has(second, "last written by fill_ (in program::clear_rows")) << second;
 }
 
@@ -41,10 +42,10 @@ TEST(Trace, ForgetsStoragesThatAreGone) {
   for (int i = 0; i < 1000; ++i) {
     tenon::Tensor t = tenon::make({1, 2});
     t += 1.0;
-    EXPECT_TRUE(i % 100 || !tenon::trace::last_write_text(t.impl()->storage).empty() ||
+    EXPECT_TRUE(i % 100 || !tenon::write_trace::last_write_text(t.impl()->storage).empty() ||
                 std::system("addr2line --version >/dev/null 2>&1") != 0);
   }
-  EXPECT_EQ(tenon::trace::last_write_text(tenon::make({1, 2}).impl()->storage), "");
+  EXPECT_EQ(tenon::write_trace::last_write_text(tenon::make({1, 2}).impl()->storage), "");
 }
 
 }  // namespace program

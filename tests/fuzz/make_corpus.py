@@ -89,3 +89,73 @@ for name, content in {
     "short_gz": gzip.compress(labels, mtime=0)[:-3],
 }.items():
     write("corpus/idx/" + name, content)
+
+for name, content in {
+    "basic": b"[1, -2:, ::-3, None]",
+    "ellipsis": b"..., 0",
+    "integers": b"[[0, -1], :, [[1], [2]]]",
+    "mask": b"[[True, False], [[True, True, False, True], [False, False, True, False]]]",
+    "bool": b"[True, [1], False]",
+    "separated": b"[[0, 1], :, [0, 3]]",
+    "out_of_range": b"[[0, 7]]",
+    "ragged": b"[[[1], [2, 3]]]",
+    "deep": b"[" * 70,
+}.items():
+    write("corpus/index/" + name, content)
+
+
+def safetensors(header, data=b"", pad=True):
+    text = header.encode() + (b" " * (-len(header) % 8) if pad else b"")
+    return struct.pack("<Q", len(text)) + text + data
+
+
+one = '"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}'
+for name, content in {
+    "one": safetensors("{%s}" % one, bytes(8)),
+    "metadata": safetensors('{"__metadata__":{"format":"pt","\\u00e9":"\\ud83d\\ude00"},%s}' % one, bytes(8)),
+    "several": safetensors('{%s,"b":{"dtype":"BF16","shape":[1,2],"data_offsets":[8,12]},'
+                           '"c":{"dtype":"BOOL","shape":[],"data_offsets":[12,13]},'
+                           '"d":{"dtype":"I64","shape":[0,3],"data_offsets":[13,13]}}' % one, bytes(13)),
+    "float8": safetensors('{"f":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[0,3]}}', bytes(3)),
+    "float4": safetensors('{"f":{"dtype":"F4","shape":[4],"data_offsets":[0,2]}}', bytes(2)),
+    "twice": safetensors('{%s,"\\u0061":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' % one, bytes(8)),
+    "overlap": safetensors('{%s,"b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}' % one, bytes(8)),
+    "gap": safetensors('{%s,"b":{"dtype":"U8","shape":[4],"data_offsets":[9,13]}}' % one, bytes(13)),
+    "misaligned": safetensors('{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},'
+                              '"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}', bytes(5)),
+    "overflow": safetensors('{"a":{"dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,0]}}'),
+    "unpadded": safetensors("{%s}" % one, bytes(8), pad=False),
+    "huge": struct.pack("<Q", 2**63) + b"{}",
+    "empty": safetensors("{}"),
+}.items():
+    write("corpus/safetensors/" + name, content)
+
+
+def dlpack(choices, ndim, dtype, offset, dims, device=0, tail=b""):
+    """As dlpack_fuzz.cc reads it: choices, device id, rank, dtype, byte_offset, then size and stride per axis."""
+    small = lambda n: struct.pack("Bb", 0, n)
+    wide = lambda n: struct.pack("<Bq", 255, n)
+    number = lambda n: small(n) if -128 <= n < 128 else wide(n)
+    body = struct.pack("Bbb", choices, device, ndim) + dtype + number(offset)
+    return body + b"".join(number(size) + number(stride) for size, stride in dims) + tail
+
+
+float32 = bytes([11])
+for name, content in {
+    "matrix": dlpack(0, 2, float32, 0, [(2, 3), (3, 1)]),
+    "reversed": dlpack(0, 2, float32, 20, [(2, -3), (3, -1)]),
+    "no_strides": dlpack(16, 2, float32, 0, [(2, 0), (3, 0)]),
+    "scalar": dlpack(8, 0, float32, 4, []),
+    "misaligned": dlpack(0, 1, float32, 1, [(5, 1)]),
+    "copy": dlpack(192, 1, bytes([8]), 0, [(5, 2)]),
+    "no_copy": dlpack(64, 1, float32, 2, [(5, 2)]),
+    "empty": dlpack(1, 2, float32, 0, [(0, 7), (3, 1)]),
+    "float8": dlpack(4 | 32, 1, bytes([0, 12, 8, 1, 0]), 0, [(5, 1)]),
+    "lanes": dlpack(4, 1, bytes([0, 2, 32, 4, 0]), 0, [(5, 1)]),
+    "overflow": dlpack(0, 2, float32, 0, [(2**62, 1), (8, 1)]),
+    "far": dlpack(0, 2, float32, 0, [(2, 2**62), (2, -(2**62))]),
+    "rank": dlpack(0, 100, float32, 0, [(1, 1)] * 100),
+    "negative": dlpack(0, 1, float32, 0, [(-1, 1)]),
+    "pinned_read_only": dlpack(2, 1, float32, 0, [(4, 1)], tail=bytes([1, 3, 1])),
+}.items():
+    write("corpus/dlpack/" + name, content)
