@@ -12,11 +12,16 @@ def _device_test_impl(ctx):
     if ctx.attr.backends:
         # A test starts in its runfiles directory. The loader takes absolute directories only.
         lines.append('export TENON_BACKEND_PATH="$PWD/%s"' % ctx.attr.backends[BackendDirInfo].path)
+    if ctx.attr.probe:
+        # Says why not, where the device is missing on this machine: then there is nothing to test.
+        lines.append('"$PWD/%s" || exit 0' % ctx.executable.probe.short_path)
     lines.append('exec "$PWD/%s" "$@"' % ctx.executable.program.short_path)
     ctx.actions.write(launcher, "\n".join(lines) + "\n", is_executable = True)
     runfiles = ctx.runfiles().merge(ctx.attr.program[DefaultInfo].default_runfiles)
     if ctx.attr.backends:
         runfiles = runfiles.merge(ctx.attr.backends[DefaultInfo].default_runfiles)
+    if ctx.attr.probe:
+        runfiles = runfiles.merge(ctx.attr.probe[DefaultInfo].default_runfiles)
     return [DefaultInfo(executable = launcher, runfiles = runfiles)]
 
 device_test = rule(
@@ -25,6 +30,8 @@ device_test = rule(
     attrs = {
         "backends": attr.label(providers = [BackendDirInfo]),
         "env": attr.string_dict(),
+        # Run before, with what `env` and `backends` set; if it fails the test is skipped.
+        "probe": attr.label(executable = True, cfg = "target"),
         "program": attr.label(executable = True, cfg = "target", mandatory = True),
     },
     test = True,
@@ -46,7 +53,8 @@ def tenon_core_test(
     <name>_simdev  the same with TENON_TEST_DEVICE=simdev; the plug-in is found through TENON_BACKEND_PATH
 
     The sources ask //tests:test_device (TENON_TEST_DEVICE, "cpu" where unset) for the device. Pass
-    devices = ["cpu"] for a test that says nothing about a device.
+    devices = ["cpu"] for a test that says nothing about a device. //tests/opencl runs some of the
+    programs on OpenCL.
     """
     cc_binary(
         name = name + "_program",
@@ -56,6 +64,7 @@ def tenon_core_test(
         data = data,
         deps = deps + [Label("@com_google_googletest//:gtest_main")],
         tags = tags,
+        visibility = [Label("//tests/opencl:__pkg__")],  # runs the same programs
     )
     for device in devices:
         device_test(

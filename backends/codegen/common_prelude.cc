@@ -13,6 +13,7 @@ DEVICE bf16 f32_to_bf16(f32 x) {
   const u32 bits = bits_f32(x);
   return (bf16)(x != x ? (bits >> 16) | 0x40u : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
+#ifndef NO_F64
 // Rounds to odd: a rounding to a shorter format then gives what one rounding from f64 would have given.
 DEVICE f32 f64_to_f32_odd(f64 x) {
   const f32 nearest = (f32)x;
@@ -21,10 +22,12 @@ DEVICE f32 f64_to_f32_odd(f64 x) {
   const u32 other = magnitude > rounded ? bits + 1u : bits - 1u;
   return f32_of_bits((bits & 1u) == 0 && (magnitude < rounded || magnitude > rounded) ? other : bits);
 }
-// Beyond 2^53 a sticky bit stands for the low ones, so that the steps through f64 and f32 round once.
+#endif
+// To 24 bits first, the last one sticky, which f32 holds: so there is one rounding.
 DEVICE bf16 u64_to_bf16(u64 x) {
-  const u64 sticky = (x & ~U64(0x7ff)) | ((x & U64(0x7ff)) != 0 ? U64(0x800) : U64(0));
-  return f32_to_bf16(f64_to_f32_odd((f64)((x >> 53) != 0 ? sticky : x)));
+  u32 exponent = 127u;
+  for (; (x >> 24) != 0; x = (x >> 1) | (x & 1u)) ++exponent;
+  return f32_to_bf16((f32)(u32)x * f32_of_bits(exponent << 23));
 }
 DEVICE bf16 i64_to_bf16(i64 x) {
   return (bf16)(u64_to_bf16(x < 0 ? U64(0) - (u64)x : (u64)x) | (x < 0 ? 0x8000u : 0u));
@@ -40,8 +43,10 @@ DEVICE u64 to_bits_bool(boolean x) { return x; }
 DEVICE boolean from_bits_bool(u64 x) { return (x & 0xffu) != 0; }
 DEVICE u64 to_bits_f32(f32 x) { return bits_f32(x); }
 DEVICE f32 from_bits_f32(u64 x) { return f32_of_bits((u32)x); }
+#ifndef NO_F64
 DEVICE u64 to_bits_f64(f64 x) { return bits_f64(x); }
 DEVICE f64 from_bits_f64(u64 x) { return f64_of_bits(x); }
+#endif
 
 // ---- integers: wrapping, and never a trap; W is unsigned and no promotion changes it ----
 #define ORDERED(N, T)                                                                              \
@@ -138,32 +143,31 @@ DEVICE u32 philox_u64(u64 counter, u64 key) {
 
 // ---- floats ----
 // By the recurrence psi(x) = psi(x+1) - 1/x up to 16, then the asymptotic series; reflection below 0.
-DEVICE f64 digamma_f64(f64 x) {
-  const f64 pi = 3.14159265358979323846, infinity = f64_of_bits(U64(0x7ff0000000000000));
-  f64 sum = 0, z = x;
-  if (x == 0) return bits_f64(x) >> 63 != 0 ? infinity : -infinity;
-  if (x < 0) {
-    if (floor(x) == x) return infinity - infinity;
-    sum = -pi / tan(pi * fmod(x, (f64)1));
-    z = 1 - x;
+#define DIGAMMA(D)                                                                             \
+  DEVICE D digamma_##D(D x) {                                                                  \
+    const D pi = (D)PI;                                                                        \
+    D sum = 0, z = x;                                                                          \
+    if (x == 0) return to_bits_##D(x) == 0 ? least_##D() : greatest_##D();                     \
+    if (x < 0) {                                                                               \
+      if (floor(x) == x) return greatest_##D() - greatest_##D();                               \
+      sum = -pi / tan(pi * fmod(x, (D)1));                                                     \
+      z = 1 - x;                                                                               \
+    }                                                                                          \
+    for (; z < 16; z += 1) sum -= 1 / z;                                                       \
+    const D w = 1 / (z * z);                                                                   \
+    return sum + log(z) - 1 / (2 * z) -                                                        \
+           w * (1 / (D)12 - w * (1 / (D)120 - w * (1 / (D)252 - w * (1 / (D)240 - w / 132)))); \
   }
-  for (; z < 16; z += 1) sum -= 1 / z;
-  const f64 w = 1 / (z * z);
-  return sum + log(z) - 1 / (2 * z) -
-         w * (1 / 12.0 - w * (1 / 120.0 - w * (1 / 252.0 - w * (1 / 240.0 - w * (1 / 132.0)))));
-}
-DEVICE f32 digamma_f32(f32 x) { return (f32)digamma_f64((f64)x); }
-
 // X(name, expression of a) for all float dtypes
 #define FLOAT_UNARY(X, D) \
   X(D, neg, -a) X(D, abs, fabs(a)) X(D, floor, floor(a)) X(D, ceil, ceil(a)) X(D, trunc, trunc(a))   \
   X(D, rint, rint(a)) X(D, sqrt, sqrt(a)) X(D, exp, exp(a)) X(D, log, log(a)) X(D, sin, sin(a))      \
-  X(D, cos, cos(a)) X(D, tanh, tanh(a)) X(D, erf, erf(a)) X(D, rsqrt, 1 / sqrt(a))                   \
+  X(D, cos, cos(a)) X(D, erf, erf(a)) X(D, rsqrt, 1 / sqrt(a))                                       \
   X(D, recip, 1 / a) X(D, exp2, exp2(a)) X(D, expm1, expm1(a)) X(D, log2, log2(a))                   \
   X(D, log10, log10(a)) X(D, log1p, log1p(a)) X(D, tan, tan(a)) X(D, asin, asin(a))                  \
   X(D, acos, acos(a)) X(D, atan, atan(a)) X(D, sinh, sinh(a)) X(D, cosh, cosh(a))                    \
   X(D, asinh, asinh(a)) X(D, acosh, acosh(a)) X(D, atanh, atanh(a)) X(D, erfc, erfc(a))              \
-  X(D, erfinv, erfinv(a)) X(D, lgamma, lgamma(a))                                                    \
+  X(D, lgamma, lgamma(a))                                                                            \
   X(D, sign, a > 0 ? 1 : a < 0 ? -1 : a)
 #define FLOAT_BINARY(X, D) \
   X(D, add, a + b) X(D, sub, a - b) X(D, mul, a * b) X(D, div, a / b) X(D, rem, fmod(a, b))          \
@@ -176,11 +180,19 @@ DEVICE f32 digamma_f32(f32 x) { return (f32)digamma_f64((f64)x); }
   FLOAT_UNARY(WIDE_UNARY, D) FLOAT_BINARY(WIDE_BINARY, D) \
   DEVICE D fma_##D(D a, D b, D c) { return fma(a, b, c); }
 WIDE(f32)
-WIDE(f64)
 DEVICE f32 greatest_f32() { return f32_of_bits(0x7f800000u); }
 DEVICE f32 least_f32() { return f32_of_bits(0xff800000u); }
+#ifndef NO_F64
+WIDE(f64)
 DEVICE f64 greatest_f64() { return f64_of_bits(U64(0x7ff0000000000000)); }
 DEVICE f64 least_f64() { return f64_of_bits(U64(0xfff0000000000000)); }
+#define PI 3.14159265358979323846
+DIGAMMA(f64)
+DEVICE f32 digamma_f32(f32 x) { return (f32)digamma_f64((f64)x); }
+#else
+#define PI 3.14159265f
+DIGAMMA(f32)
+#endif
 
 // f16 and bf16: the same in f32, then rounded.
 #define HALF_UNARY(D, name, expression) \
@@ -195,7 +207,8 @@ DEVICE f64 least_f64() { return f64_of_bits(U64(0xfff0000000000000)); }
   }
 #define HALF(D, LEAST, GREATEST)                                                            \
   FLOAT_UNARY(HALF_UNARY, D) FLOAT_BINARY(HALF_BINARY, D)                                   \
-  HALF_UNARY(D, digamma, ) HALF_BINARY(D, min, ) HALF_BINARY(D, max, )                      \
+  HALF_UNARY(D, digamma, ) HALF_UNARY(D, erfinv, ) HALF_UNARY(D, tanh, )                    \
+  HALF_BINARY(D, min, ) HALF_BINARY(D, max, )                                               \
   HALF_COMPARE(D, eq) HALF_COMPARE(D, ne) HALF_COMPARE(D, lt) HALF_COMPARE(D, le)           \
   HALF_WINS(D, wins_argmin) HALF_WINS(D, wins_argmax)                                       \
   DEVICE D select_##D(boolean c, D a, D b) { return c != 0 ? a : b; }                       \
@@ -210,19 +223,18 @@ HALF(bf16, 0xff80u, 0x7f80u)
 // ---- casts: float to integer saturates and makes 0 of a NaN; integers wrap; to bool is (x != 0) ----
 #define CAST(from, to, S, D, expression) DEVICE D cast_##from##_##to(S x) { return (D)(expression); }
 #define TO_INTEGERS(M, S)                                                              \
-  M(S, u8, 256) M(S, u16, 65536) M(S, u32, 4294967296) M(S, u64, 18446744073709551616) \
-  M(S, i8, 128) M(S, i16, 32768) M(S, i32, 2147483648) M(S, i64, 9223372036854775808)
+  M(S, u8, 0x1p8f) M(S, u16, 0x1p16f) M(S, u32, 0x1p32f) M(S, u64, 0x1p64f)            \
+  M(S, i8, 0x1p7f) M(S, i16, 0x1p15f) M(S, i32, 0x1p31f) M(S, i64, 0x1p63f)
 
 #define FLOAT_TO_INTEGER(S, D, BOUND)                     \
   DEVICE D cast_##S##_##D(S x) {                          \
     if (x != x) return 0;                                 \
-    if (x >= (S)BOUND##.0) return greatest_##D();         \
+    if (x >= (S)BOUND) return greatest_##D();             \
     if (x <= (S)least_##D()) return least_##D();          \
     return (D)x;                                          \
   }
 #define HALF_TO_INTEGER(S, D, BOUND) CAST(S, D, S, D, cast_f32_##D(S##_to_f32(x)))
 TO_INTEGERS(FLOAT_TO_INTEGER, f32)
-TO_INTEGERS(FLOAT_TO_INTEGER, f64)
 TO_INTEGERS(HALF_TO_INTEGER, f16)
 TO_INTEGERS(HALF_TO_INTEGER, bf16)
 
@@ -230,7 +242,7 @@ TO_INTEGERS(HALF_TO_INTEGER, bf16)
   CAST(N, u8, S, u8, x) CAST(N, u16, S, u16, x) CAST(N, u32, S, u32, x)         \
   CAST(N, u64, S, u64, x) CAST(N, i8, S, i8, x) CAST(N, i16, S, i16, x)         \
   CAST(N, i32, S, i32, x) CAST(N, i64, S, i64, x) CAST(N, f32, S, f32, x)       \
-  CAST(N, f64, S, f64, x) CAST(N, bool, S, boolean, x != 0)                     \
+  CAST(N, bool, S, boolean, x != 0)                                             \
   CAST(N, f16, S, f16, f32_to_f16((f32)x)) /* exact in f32 below f16's overflow */ \
   CAST(N, bf16, S, bf16, TO_BF16(x))
 FROM_INTEGER(bool, boolean, u64_to_bf16)
@@ -244,28 +256,47 @@ FROM_INTEGER(i32, i32, i64_to_bf16)
 FROM_INTEGER(i64, i64, i64_to_bf16)
 
 CAST(f32, bool, f32, boolean, x != 0)
-CAST(f64, bool, f64, boolean, x != 0)
 CAST(f16, bool, f16, boolean, f16_to_f32(x) != 0)
 CAST(bf16, bool, bf16, boolean, bf16_to_f32(x) != 0)
+CAST(f32, f32, f32, f32, x)
+CAST(f32, f16, f32, f16, f32_to_f16(x))
+CAST(f32, bf16, f32, bf16, f32_to_bf16(x))
+CAST(f16, f32, f16, f32, f16_to_f32(x))
+CAST(f16, f16, f16, f16, x)
+CAST(f16, bf16, f16, bf16, f32_to_bf16(f16_to_f32(x)))
+CAST(bf16, f32, bf16, f32, bf16_to_f32(x))
+CAST(bf16, f16, bf16, f16, f32_to_f16(bf16_to_f32(x)))
+CAST(bf16, bf16, bf16, bf16, x)
+#ifndef NO_F64
+TO_INTEGERS(FLOAT_TO_INTEGER, f64)
+CAST(bool, f64, boolean, f64, x)
+CAST(u8, f64, u8, f64, x)
+CAST(u16, f64, u16, f64, x)
+CAST(u32, f64, u32, f64, x)
+CAST(u64, f64, u64, f64, x)
+CAST(i8, f64, i8, f64, x)
+CAST(i16, f64, i16, f64, x)
+CAST(i32, f64, i32, f64, x)
+CAST(i64, f64, i64, f64, x)
+CAST(f64, bool, f64, boolean, x != 0)
 CAST(f64, f64, f64, f64, x)
 CAST(f64, f32, f64, f32, x)
 CAST(f64, f16, f64, f16, f32_to_f16(f64_to_f32_odd(x)))
 CAST(f64, bf16, f64, bf16, f32_to_bf16(f64_to_f32_odd(x)))
 CAST(f32, f64, f32, f64, x)
-CAST(f32, f32, f32, f32, x)
-CAST(f32, f16, f32, f16, f32_to_f16(x))
-CAST(f32, bf16, f32, bf16, f32_to_bf16(x))
 CAST(f16, f64, f16, f64, f16_to_f32(x))
-CAST(f16, f32, f16, f32, f16_to_f32(x))
-CAST(f16, f16, f16, f16, x)
-CAST(f16, bf16, f16, bf16, f32_to_bf16(f16_to_f32(x)))
 CAST(bf16, f64, bf16, f64, bf16_to_f32(x))
-CAST(bf16, f32, bf16, f32, bf16_to_f32(x))
-CAST(bf16, f16, bf16, f16, f32_to_f16(bf16_to_f32(x)))
-CAST(bf16, bf16, bf16, bf16, x)
+#endif
 
-// ---- launches ----
-typedef struct { i64 start, strides[8]; } Operand;  // in elements
+// ---- vectors ----
+#define VECTOR(T, BYTES) typedef struct ALIGNED(BYTES) { T at[4]; } T##x4;
+VECTOR(boolean, 4) VECTOR(u8, 4) VECTOR(i8, 4) VECTOR(u16, 8) VECTOR(i16, 8) VECTOR(f16, 8)
+VECTOR(bf16, 8) VECTOR(u32, 16) VECTOR(i32, 16) VECTOR(f32, 16) VECTOR(u64, 16) VECTOR(i64, 16)
+#ifndef NO_F64
+VECTOR(f64, 16)
+#endif
+#define LOAD_VECTOR(T, p) (*(GLOBAL const T*)(p))
+#define STORE_VECTOR(T, p, v) (*(GLOBAL T*)(p) = (v))
 
 )common";
 

@@ -20,6 +20,7 @@ typedef u16 f16;  // bits
 #define KERNEL extern "C" __global__ void
 #define GLOBAL
 #define LOCAL __shared__
+#define ALIGNED(bytes) __align__(bytes)
 #define GLOBAL_ID ((i64)blockIdx.x * blockDim.x + threadIdx.x)
 #define GLOBAL_SIZE ((i64)gridDim.x * blockDim.x)
 #define GROUP_ID ((i64)blockIdx.x)
@@ -43,6 +44,10 @@ DEVICE f16 f32_to_f16(f32 x) {
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(x));
   return h;
 }
+DEVICE f32 erfinv_f32(f32 x) { return erfinvf(x); }
+DEVICE f64 erfinv_f64(f64 x) { return erfinv(x); }
+DEVICE f32 tanh_f32(f32 x) { return tanhf(x); }
+DEVICE f64 tanh_f64(f64 x) { return tanh(x); }
 
 )cuda";
 

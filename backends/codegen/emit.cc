@@ -1,6 +1,5 @@
 #include "tenon/backends/codegen/emit.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "backends/codegen/instruction.h"
@@ -10,141 +9,272 @@
 namespace tenon_codegen {
 namespace {
 
+std::string N(int64_t k) { return std::to_string(k); }
+
 class Emitter {
  public:
-  Emitter(const TenonKernelDesc& desc, std::string name)
+  Emitter(const TenonKernelDesc& desc, std::string name, const Variant& variant,
+          const Target& target)
       : desc_(desc),
-        last_(desc.n_reducers != 0 ? *desc.epilogue : *desc.program),
-        name_(std::move(name)) {
-    source_.reduces = desc.n_reducers != 0;
-    source_.n_inputs = desc.program->n_inputs;
-    source_.n_scalars = std::max(desc.program->n_scalars, last_.n_scalars);
-    source_.uses_index = UsesIndex(*desc.program) || UsesIndex(last_);
-    for (uint32_t k = 0; k < source_.n_inputs; ++k) {
-      const uint32_t dtype = tenon_program_input_dtype(desc.program, k);
-      source_.operand_dtypes.push_back(dtype != 0 ? dtype : static_cast<uint32_t>(TENON_U8));
-    }
-    for (uint32_t k = 0; k < last_.n_outputs; ++k) {
-      source_.operand_dtypes.push_back(last_.instr[last_.outputs[k]].dtype);
-    }
-  }
+        info_(Describe(desc)),
+        last_(info_.reduces ? *desc.epilogue : *desc.program),
+        name_(std::move(name)),
+        variant_(variant),
+        index_(variant.wide ? "i64" : "i32"),
+        launch_(variant.in_memory ? "launch->" : "launch."),
+        f64_(target.f64),
+        runs_(target.runs) {}
 
-  KernelSource Emit() {
+  std::string Emit() {
     Launch();
-    if (source_.reduces) {
-      for (uint32_t r = 0; r < desc_.n_reducers; ++r) {
-        reducers_.push_back(EmitReducer(*desc_.program, desc_.reducers[r], r));
-      }
-      State();
-      ReducePerThread();
-      ReducePerGroup();
-    } else {
-      MapFlat();
-      MapStrided();
+    for (uint32_t r = 0; r < desc_.n_reducers; ++r) {
+      reducers_.push_back(EmitReducer(*desc_.program, desc_.reducers[r], r, f64_));
     }
-    return std::move(source_);
+    if (info_.reduces) State();
+    Head();
+    if (variant_.method == Method::kMap) {
+      Map();
+    } else if (variant_.method == Method::kThread || variant_.method == Method::kSlice) {
+      ReducePerItem();
+    } else {
+      ReducePerGroup();
+    }
+    Line("}");
+    return std::move(text_);
   }
 
  private:
-  void Line(const std::string& line) { source_.text += line + "\n"; }
-  uint32_t Operands() const { return static_cast<uint32_t>(source_.operand_dtypes.size()); }
-  static bool UsesIndex(const TenonProgram& program) {
-    return std::any_of(program.instr, program.instr + program.n_instr,
-                       [](const TenonInstr& t) { return t.op == TENON_OP_INDEX; });
+  void Line(const std::string& line) { text_ += line + "\n"; }
+  size_t Operands() const { return info_.operand_dtypes.size(); }
+  bool IsInput(size_t k) const { return k < info_.n_inputs; }
+  std::string Type(size_t k) const { return TypeName(info_.operand_dtypes[k]); }
+  bool Repeats(size_t k) const { return variant_.packed && (variant_.repeated >> k & 1u) != 0; }
+  bool LeavesParts() const {
+    return variant_.method == Method::kSlice || variant_.method == Method::kPart;
   }
-  static std::string N(uint32_t k) { return std::to_string(k); }
+  bool Scratch() const { return LeavesParts() || variant_.method == Method::kMerge; }
+  bool Reads() const { return variant_.method != Method::kMerge; }  // the inputs
+  bool Writes() const { return !LeavesParts(); }                    // the outputs
+  bool Uses(size_t k) const { return IsInput(k) ? Reads() : Writes(); }
+  std::string Operand(size_t k) const { return launch_ + "operands[" + N(int64_t(k)) + "]"; }
 
-  // The same layout as PackLaunch's words.
+  // ---- the head ----
+
+  // The same layout as PlanLaunch's words.
   void Launch() {
+    const std::string rank = N(variant_.outer_rank + variant_.inner_rank);
     Line("typedef struct {");
-    Line("  i64 outer, inner, outer_rank, rank, sizes[8], index_base, index_strides[8];");
-    Line("  Operand operands[" + N(Operands()) + "];");
-    if (source_.n_scalars != 0) Line("  u64 scalars[" + N(source_.n_scalars) + "];");
+    Line("  i64 outer, inner, parts, index_base, sizes[" + rank + "], index_strides[" + rank +
+         "];");
+    Line("  struct { i64 start, strides[" + rank + "]; } operands[" + N(int64_t(Operands())) +
+         "];");
+    if (info_.n_scalars != 0) Line("  u64 scalars[" + N(info_.n_scalars) + "];");
     Line("} Launch_" + name_ + ";\n");
   }
 
-  void Head(const std::string& variant) {
-    std::string text = "KERNEL " + name_ + variant + "(";
-    for (uint32_t k = 0; k < Operands(); ++k) {
-      const bool input = k < source_.n_inputs;
-      text += std::string("GLOBAL ") + (input ? "const " : "") +
-              TypeName(source_.operand_dtypes[k]) + "* p" + N(k) + ", ";
+  void Head() {
+    std::string text = "KERNEL " + name_ + "(";
+    for (size_t k = 0; k < Operands(); ++k) {
+      text += std::string("GLOBAL ") + (IsInput(k) ? "const " : "") + Type(k) + "* p" +
+              N(int64_t(k)) + ", ";
     }
-    Line(text + "const Launch_" + name_ + " launch) {");
+    if (Scratch()) text += "GLOBAL State_" + name_ + "* scratch, ";
+    text += variant_.in_memory ? "GLOBAL const Launch_" + name_ + "* launch"
+                               : "const Launch_" + name_ + " launch";
+    Line(text + ") {");
+    Line("  const " + index_ + " outer = (" + index_ + ")" + launch_ + "outer;");
+    for (size_t k = 0; k < Operands(); ++k) {
+      if (!Uses(k)) continue;
+      Line(std::string("  GLOBAL ") + (IsInput(k) ? "const " : "") + Type(k) + "* q" +
+           N(int64_t(k)) + " = p" + N(int64_t(k)) + " + " + Operand(k) + ".start;");
+      if (IsInput(k) && Repeats(k) && variant_.outer_rank == 1)
+        Line("  const " + Type(k) + " r" + N(int64_t(k)) + " = *q" + N(int64_t(k)) + ";");
+    }
   }
 
-  // at<k>: where operand k's element of output number i lies; and the logical index.
-  void Outer(const std::string& indent) {
-    for (uint32_t k = 0; k < Operands(); ++k)
-      Line(indent + "i64 at" + N(k) + " = launch.operands[" + N(k) + "].start;");
-    if (source_.uses_index) Line(indent + "i64 index = launch.index_base;");
-    Line(indent + "i64 rest = i;");
-    Walk("rest", "0", "launch.outer_rank", "at", Operands(), "index", indent);
+  // ---- positions ----
+
+  // Takes the number in variable `rest` apart into positions on the axes [begin, end), the last one
+  // fastest, and moves <at>k and the logical index there. `operands`: which of them move.
+  template <class Moves>
+  void Walk(const std::string& rest, int begin, int end, const std::string& at,
+            const std::string& logical, const std::string& indent, Moves moves) {
+    for (int d = end; d-- > begin;) {
+      std::string position = rest;
+      if (d > begin) {
+        position = rest + "_" + N(d);
+        const std::string size = "(" + index_ + ")" + launch_ + "sizes[" + N(d) + "]";
+        Line(indent + "const " + index_ + " " + position + " = " + rest + " % " + size + ";");
+        Line(indent + rest + " /= " + size + ";");
+      }
+      if (info_.uses_index) {
+        Line(indent + logical + " += (i64)" + position + " * " + launch_ + "index_strides[" + N(d) +
+             "];");
+      }
+      const bool last = variant_.packed && d == end - 1;
+      for (size_t k = 0; k < Operands(); ++k) {
+        if (!moves(k) || (last && Repeats(k))) continue;
+        Line(indent + at + N(int64_t(k)) + " += " + position +
+             (last ? "" : " * (" + index_ + ")" + Operand(k) + ".strides[" + N(d) + "]") + ";");
+      }
+    }
+  }
+
+  // at<k>: where operand k's element of output number i lies; and its logical index.
+  void Outer(const std::string& number, const std::string& indent) {
+    const auto moves = [this](size_t k) { return Uses(k) && !InRegister(k); };
+    for (size_t k = 0; k < Operands(); ++k) {
+      if (moves(k)) Line(indent + index_ + " at" + N(int64_t(k)) + " = 0;");
+    }
+    if (info_.uses_index) Line(indent + "i64 index = " + launch_ + "index_base;");
+    std::string rest = number;
+    if (variant_.outer_rank > 1) {
+      rest = "rest";
+      Line(indent + index_ + " rest = " + number + ";");
+    }
+    Walk(rest, 0, variant_.outer_rank, "at", "index", indent, moves);
   }
 
   // in<k>: where the inputs' element number j of the reduced axes lies.
   void Inner(const std::string& indent) {
-    for (uint32_t k = 0; k < source_.n_inputs; ++k)
-      Line(indent + "i64 in" + N(k) + " = at" + N(k) + ";");
-    if (source_.uses_index) Line(indent + "i64 place = index;");
-    Line(indent + "i64 inner_rest = j;");
-    Walk("inner_rest", "launch.outer_rank", "launch.rank", "in", source_.n_inputs, "place", indent);
-  }
-
-  // Takes the number `rest` apart into positions on the axes [begin, end), the last axis fastest.
-  // All eight steps are unrolled, so that the launch is read at constant places.
-  void Walk(const std::string& rest, const std::string& begin, const std::string& end,
-            const std::string& at, uint32_t operands, const std::string& index,
-            const std::string& indent) {
-    Line("#pragma unroll");
-    Line(indent + "for (int d = 7; d >= 0; --d) {");
-    Line(indent + "  if (d < " + begin + " || d >= " + end + ") continue;");
-    Line(indent + "  const i64 position = " + rest + " % launch.sizes[d];");
-    Line(indent + "  " + rest + " /= launch.sizes[d];");
-    if (source_.uses_index) Line(indent + "  " + index + " += position * launch.index_strides[d];");
-    for (uint32_t k = 0; k < operands; ++k) {
-      Line(indent + "  " + at + N(k) + " += position * launch.operands[" + N(k) + "].strides[d];");
+    for (uint32_t k = 0; k < info_.n_inputs; ++k)
+      Line(indent + index_ + " in" + N(k) + " = at" + N(k) + ";");
+    if (info_.uses_index) Line(indent + "i64 place = index;");
+    std::string rest = "j";
+    if (variant_.inner_rank > 1) {
+      rest = "inner_rest";
+      Line(indent + index_ + " inner_rest = j;");
     }
-    Line(indent + "}");
+    Walk(rest, variant_.outer_rank, variant_.outer_rank + variant_.inner_rank, "in", "place",
+         indent, [this](size_t k) { return IsInput(k); });
   }
 
-  void Body(const std::string& at, const std::string& index, const std::string& indent) {
-    std::vector<std::string> inputs;
-    for (uint32_t k = 0; k < source_.n_inputs; ++k)
-      inputs.push_back("p" + N(k) + "[" + at + N(k) + "]");
-    source_.text += EmitProgram(*desc_.program, "v", inputs, index, indent);
-  }
-
-  void Store(const std::string& prefix, const std::string& indent) {
-    for (uint32_t k = 0; k < last_.n_outputs; ++k) {
-      const std::string operand = N(source_.n_inputs + k);
-      Line(indent + "p" + operand + "[at" + operand + "] = " + prefix + N(last_.outputs[k]) + ";");
-    }
+  // Of rank 1, a repeated input is read before the loop.
+  bool InRegister(size_t k) const {
+    return IsInput(k) && Repeats(k) && variant_.outer_rank == 1 && variant_.method == Method::kMap;
   }
 
   // ---- map ----
 
-  void MapFlat() {
-    Head("_flat");
-    Line("  for (i64 i = GLOBAL_ID; i < launch.outer; i += GLOBAL_SIZE) {");
-    for (uint32_t k = 0; k < Operands(); ++k) {
-      Line("    const i64 at" + N(k) + " = launch.operands[" + N(k) +
-           "].start + i * launch.operands[" + N(k) + "].strides[0];");
-    }
-    if (source_.uses_index)
-      Line("    const i64 index = launch.index_base + i * launch.index_strides[0];");
-    Body("at", "index", "    ");
-    Store("v", "    ");
-    Line("  }\n}\n");
+  std::string Element(size_t k, const std::string& at) const {
+    return "q" + N(int64_t(k)) + "[" + at + N(int64_t(k)) + "]";
   }
 
-  void MapStrided() {
-    Head("_strided");
-    Line("  for (i64 i = GLOBAL_ID; i < launch.outer; i += GLOBAL_SIZE) {");
-    Outer("    ");
-    Body("at", "index", "    ");
-    Store("v", "    ");
-    Line("  }\n}\n");
+  // The head of the loop in which a work item takes its numbers of [0, count), `step` at a time.
+  void Loop(const std::string& number, const std::string& count, const std::string& step) {
+    const std::string id = "(" + index_ + ")GLOBAL_ID", size = "(" + index_ + ")GLOBAL_SIZE",
+                      times = step == "1" ? "" : " * " + step;
+    if (!runs_) {
+      Line("  for (" + index_ + " " + number + " = " + id + times + "; " + number + " < " + count +
+           "; " + number + " += " + size + times + ") {");
+      return;
+    }
+    Line("  const " + index_ + " run = (" + count + " + " + size + " - 1) / " + size +
+         ", first = " + id + " * run;");
+    Line("  const " + index_ + " last = first + run < " + count + " ? first + run : " + count +
+         ";");
+    Line("  for (" + index_ + " " + number + " = first; " + number + " < last; ++" + number +
+         ") {");
+  }
+
+  void Map() {
+    if (runs_ && variant_.outer_rank > 1) return MapRows();
+    const bool vectors = variant_.vector > 1;
+    const std::string vector = N(variant_.vector);
+    Loop("i", "outer", vector);
+    Outer("i", "    ");
+    if (vectors) {
+      MapLanes(vector);
+    } else {
+      MapElement("    ");
+    }
+    Line("  }");
+  }
+
+  void MapElement(const std::string& indent) {
+    std::vector<std::string> inputs;
+    for (size_t k = 0; k < info_.n_inputs; ++k)
+      inputs.push_back(InRegister(k) ? "r" + N(int64_t(k)) : Element(k, "at"));
+    text_ += EmitProgram(*desc_.program, "v", inputs, launch_, "index", indent);
+    Store("v", indent);
+  }
+
+  // A run goes along the rows, so that the inner loop is one that compilers make vectors of.
+  void MapRows() {
+    const std::string axis = N(variant_.outer_rank - 1);
+    Line("  const " + index_ + " row = (" + index_ + ")" + launch_ + "sizes[" + axis + "];");
+    Line("  const " + index_ + " run = (outer + (" + index_ + ")GLOBAL_SIZE - 1) / (" + index_ +
+         ")GLOBAL_SIZE, first = (" + index_ + ")GLOBAL_ID * run;");
+    Line("  const " + index_ + " last = first + run < outer ? first + run : outer;");
+    Line("  for (" + index_ + " begin = first, end; begin < last; begin = end) {");
+    Outer("begin", "    ");
+    Line("    end = begin - begin % row + row < last ? begin - begin % row + row : last;");
+    Line("    for (" + index_ + " i = begin; i < end; ++i) {");
+    MapElement("      ");
+    for (size_t k = 0; k < Operands(); ++k) {
+      if (Repeats(k)) continue;
+      const std::string step =
+          variant_.packed ? "1" : "(" + index_ + ")" + Operand(k) + ".strides[" + axis + "]";
+      Line("      at" + N(int64_t(k)) + " += " + step + ";");
+    }
+    if (info_.uses_index) Line("      index += " + launch_ + "index_strides[" + axis + "];");
+    Line("    }");
+    Line("  }");
+  }
+
+  // `vector` neighbouring elements; the last ones of all may be fewer.
+  void MapLanes(const std::string& vector) {
+    const bool flat = variant_.outer_rank == 1;  // else a vector never leaves its row
+    std::vector<std::string> inputs;
+    if (flat) {
+      Line("    const i32 lanes = outer - i < " + vector + " ? (i32)(outer - i) : " + vector + ";");
+    }
+    for (size_t k = 0; k < Operands(); ++k) {
+      const std::string number = N(int64_t(k)), type = Type(k) + "x" + vector;
+      if (!IsInput(k)) {
+        Line("    " + type + " w" + number + ";");
+      } else if (Repeats(k)) {
+        if (!flat) Line("    const " + Type(k) + " r" + number + " = " + Element(k, "at") + ";");
+      } else if (!flat) {
+        Line("    const " + type + " w" + number + " = LOAD_VECTOR(" + type + ", q" + number +
+             " + at" + number + ");");
+      } else {
+        Line("    " + type + " w" + number + " = {{0}};");
+        Line("    if (lanes == " + vector + ") w" + number + " = LOAD_VECTOR(" + type + ", q" +
+             number + " + at" + number + ");");
+        Line("    else for (i32 k = 0; k < lanes; ++k) w" + number + ".at[k] = q" + number + "[at" +
+             number + " + k];");
+      }
+      if (IsInput(k)) inputs.push_back((Repeats(k) ? "r" : "w") + number);
+      if (IsInput(k) && !Repeats(k)) inputs.back() += ".at[lane]";
+    }
+    Line("#pragma unroll");
+    Line("    for (i32 lane = 0; lane < " + vector + "; ++lane) {");
+    const std::string stride = launch_ + "index_strides[" + N(variant_.outer_rank - 1) + "]";
+    text_ +=
+        EmitProgram(*desc_.program, "v", inputs, launch_, "index + lane * " + stride, "      ");
+    for (uint32_t k = 0; k < last_.n_outputs; ++k) {
+      Line("      w" + N(info_.n_inputs + k) + ".at[lane] = v" + N(last_.outputs[k]) + ";");
+    }
+    Line("    }");
+    for (size_t k = info_.n_inputs; k < Operands(); ++k) {
+      const std::string number = N(int64_t(k)), type = Type(k) + "x" + vector,
+                        store = "STORE_VECTOR(" + type + ", q" + number + " + at" + number + ", w" +
+                                number + ");";
+      if (!flat) {
+        Line("    " + store);
+        continue;
+      }
+      Line("    if (lanes == " + vector + ") " + store);
+      Line("    else for (i32 k = 0; k < lanes; ++k) q" + number + "[at" + number + " + k] = w" +
+           number + ".at[k];");
+    }
+  }
+
+  void Store(const std::string& prefix, const std::string& indent) {
+    for (uint32_t k = 0; k < last_.n_outputs; ++k) {
+      Line(indent + Element(info_.n_inputs + k, "at") + " = " + prefix + N(last_.outputs[k]) + ";");
+    }
   }
 
   // ---- reduce ----
@@ -159,13 +289,18 @@ class Emitter {
     Line("  return a;\n}\n");
   }
 
-  // Folds the elements `begin`, `begin` + `step`, ... of the reduced axes into `s`.
-  void Fold(const std::string& begin, const std::string& step) {
+  void Start() {
     Line("    State_" + name_ + " s;");
     for (const ReducerText& r : reducers_) Line("    " + r.start);
-    Line("    for (i64 j = " + begin + "; j < launch.inner; j += " + step + ") {");
+  }
+
+  // Folds the elements `begin`, `begin` + `step`, ... below `end` of the reduced axes into `s`.
+  void Fold(const std::string& begin, const std::string& end, const std::string& step) {
+    Line("    for (" + index_ + " j = " + begin + "; j < " + end + "; j += " + step + ") {");
     Inner("      ");
-    Body("in", "place", "      ");
+    std::vector<std::string> inputs;
+    for (size_t k = 0; k < info_.n_inputs; ++k) inputs.push_back(Element(k, "in"));
+    text_ += EmitProgram(*desc_.program, "v", inputs, launch_, "place", "      ");
     for (const ReducerText& r : reducers_) Line("      " + r.fold);
     Line("    }");
   }
@@ -176,52 +311,103 @@ class Emitter {
     for (const ReducerText& r : reducers_) {
       accumulators.insert(accumulators.end(), r.results.begin(), r.results.end());
     }
-    source_.text += EmitProgram(last_, "e", accumulators, "index", indent);
+    text_ += EmitProgram(last_, "e", accumulators, launch_, "index", indent);
     Store("e", indent);
   }
 
-  void ReducePerThread() {
-    Head("_thread");
-    Line("  for (i64 i = GLOBAL_ID; i < launch.outer; i += GLOBAL_SIZE) {");
-    Outer("    ");
-    Fold("0", "1");
-    Finish("    ");
-    Line("  }\n}\n");
+  // [begin, end): the elements of part number `part` of an output.
+  void PartOf(const std::string& part) {
+    Line("    const " + index_ + " begin = " + part + " * part_size;");
+    Line("    const " + index_ + " end = begin + part_size < inner ? begin + part_size : inner;");
+  }
+  void Parts() {
+    Line("  const " + index_ + " parts = (" + index_ + ")" + launch_ + "parts;");
+    if (LeavesParts()) Line("  const " + index_ + " part_size = (inner + parts - 1) / parts;");
   }
 
-  // A tree over the group in a fixed order: the same bits every time.
+  // Neighbouring items have neighbouring outputs.
+  void ReducePerItem() {
+    Line("  const " + index_ + " inner = (" + index_ + ")" + launch_ + "inner;");
+    if (LeavesParts()) {
+      Parts();
+      Loop("g", "outer * parts", "1");
+      Line("    const " + index_ + " i = g % outer;");
+      PartOf("(g / outer)");
+      Outer("i", "    ");
+      Start();
+      Fold("begin", "end", "1");
+      Line("    scratch[i * parts + g / outer] = s;");
+    } else {
+      Loop("i", "outer", "1");
+      Outer("i", "    ");
+      Start();
+      Fold("0", "inner", "1");
+      Finish("    ");
+    }
+    Line("  }");
+  }
+
+  // Each item folds its share, then a tree over the group: a fixed order, the same bits every time.
   void ReducePerGroup() {
-    Head("_group");
+    const std::string inner = "(" + index_ + ")" + launch_ + "inner";
     Line("  LOCAL State_" + name_ + " shared[" + N(kGroupSize) + "];");
-    Line("  for (i64 i = GROUP_ID; i < launch.outer; i += GROUP_COUNT) {");
-    Outer("    ");
-    Fold("LOCAL_ID", "LOCAL_SIZE");
+    if (Reads()) Line("  const " + index_ + " inner = " + inner + ";");
+    if (Scratch()) Parts();
+    if (variant_.method == Method::kPart) {
+      Line("  for (" + index_ + " g = (" + index_ + ")GROUP_ID; g < outer * parts; g += (" +
+           index_ + ")GROUP_COUNT) {");
+      Line("    const " + index_ + " i = g / parts;");
+      PartOf("(g % parts)");
+    } else {
+      Line("  for (" + index_ + " i = (" + index_ + ")GROUP_ID; i < outer; i += (" + index_ +
+           ")GROUP_COUNT) {");
+    }
+    Outer("i", "    ");
+    Start();
+    if (variant_.method == Method::kMerge) {
+      Line("    for (" + index_ + " j = LOCAL_ID; j < parts; j += LOCAL_SIZE)");
+      Line("      s = merge_" + name_ + "(s, scratch[i * parts + j]);");
+    } else if (variant_.method == Method::kPart) {
+      Fold("begin + LOCAL_ID", "end", "LOCAL_SIZE");
+    } else {
+      Fold("LOCAL_ID", "inner", "LOCAL_SIZE");
+    }
     Line("    shared[LOCAL_ID] = s;");
     Line("    BARRIER();");
-    Line("    for (i32 half = LOCAL_SIZE / 2; half > 0; half /= 2) {");
-    Line("      if (LOCAL_ID < half) shared[LOCAL_ID] = merge_" + name_ +
-         "(shared[LOCAL_ID], shared[LOCAL_ID + half]);");
+    Line("    for (i32 width = LOCAL_SIZE / 2; width > 0; width /= 2) {");
+    Line("      if (LOCAL_ID < width) shared[LOCAL_ID] = merge_" + name_ +
+         "(shared[LOCAL_ID], shared[LOCAL_ID + width]);");
     Line("      BARRIER();");
     Line("    }");
     Line("    if (LOCAL_ID == 0) {");
     Line("      s = shared[0];");
-    Finish("      ");
+    if (variant_.method == Method::kPart) {
+      Line("      scratch[g] = s;");
+    } else {
+      Finish("      ");
+    }
     Line("    }");
     Line("    BARRIER(); /* the next round overwrites `shared` */");
-    Line("  }\n}\n");
+    Line("  }");
   }
 
   const TenonKernelDesc& desc_;
+  const KernelInfo info_;
   const TenonProgram& last_;
   const std::string name_;
+  const Variant variant_;
+  const std::string index_;   // the type of positions
+  const std::string launch_;  // before a field of the launch
+  const bool f64_, runs_;
   std::vector<ReducerText> reducers_;
-  KernelSource source_;
+  std::string text_;
 };
 
 }  // namespace
 
-KernelSource EmitKernel(const TenonKernelDesc& desc, const std::string& name) {
-  return Emitter(desc, name).Emit();
+std::string EmitKernel(const TenonKernelDesc& desc, const std::string& name, const Variant& variant,
+                       const Target& target) {
+  return Emitter(desc, name, variant, target).Emit();
 }
 
 }  // namespace tenon_codegen

@@ -52,8 +52,8 @@ const char* TypeName(uint32_t dtype) {
 }
 
 std::string EmitProgram(const TenonProgram& program, const std::string& prefix,
-                        const std::vector<std::string>& inputs, const std::string& index,
-                        const std::string& indent) {
+                        const std::vector<std::string>& inputs, const std::string& launch,
+                        const std::string& index, const std::string& indent) {
   std::string text;
   for (uint32_t i = 0; i < program.n_instr; ++i) {
     const TenonInstr& t = program.instr[i];
@@ -67,7 +67,7 @@ std::string EmitProgram(const TenonProgram& program, const std::string& prefix,
         value = inputs[t.imm];
         break;
       case TENON_OP_SCALAR:
-        value = "from_bits_" + to + "(launch.scalars[" + std::to_string(t.imm) + "])";
+        value = "from_bits_" + to + "(" + launch + "scalars[" + std::to_string(t.imm) + "])";
         break;
       case TENON_OP_CONST:
         value = Constant(t.dtype, t.imm);

@@ -10,10 +10,11 @@
 namespace tenon_codegen {
 
 // "    const f32 v2 = add_f32(v0, v1);" for every instruction. Value i is called <prefix>i; INPUT
-// number k reads the expression inputs[k], INDEX the expression `index`.
+// number k reads the expression inputs[k], INDEX the expression `index`; `launch` stands before a
+// field of the launch.
 std::string EmitProgram(const TenonProgram& program, const std::string& prefix,
-                        const std::vector<std::string>& inputs, const std::string& index,
-                        const std::string& indent);
+                        const std::vector<std::string>& inputs, const std::string& launch,
+                        const std::string& index, const std::string& indent);
 
 }  // namespace tenon_codegen
 

@@ -1,22 +1,23 @@
 // The text that goes in front of generated kernels: what each opcode means on each dtype, in the C
 // that CUDA C++, OpenCL C and the host's C++ all read.
 //
-//   source = std::string(kCudaPrelude) + kCommonPrelude + EmitKernel(desc, "k").source;
+//   source = std::string(kCudaPrelude) + kCommonPrelude + EmitKernel(desc, "k", variant, target);
 //
-// kCommonPrelude asks these of the language's own prelude (kCudaPrelude; OpenCL's would stand
-// beside it):
-//   types      u8 i8 u16 i16 u32 i32 u64 i64 f32 f64
-//   qualifiers DEVICE (of functions), KERNEL (with the return type), GLOBAL (of pointers), LOCAL
+// kCommonPrelude asks these of the language's own prelude, kCudaPrelude or kOpenclPrelude:
+//   types      u8 i8 u16 i16 u32 i32 u64 i64 f32 f64 f16; a device without f64 defines NO_F64
+//   qualifiers DEVICE (of functions), KERNEL (with the return type), GLOBAL (of pointers), LOCAL,
+//              ALIGNED(bytes) (of structs)
 //   positions  GLOBAL_ID GLOBAL_SIZE GROUP_ID GROUP_COUNT LOCAL_ID LOCAL_SIZE, BARRIER()
 //   bits       U64(x), bits_f32 bits_f64 f32_of_bits f64_of_bits
-//   math       the C functions by their generic names on f32 and f64 (sin, fmod, rint ...), erfinv,
-//              f16_to_f32 and f32_to_f16
+//   math       the C functions by their generic names on f32 and f64 (sin, fmod, rint ...),
+//              erfinv_f32 tanh_f32 (and _f64), f16_to_f32 and f32_to_f16
 #ifndef TENON_BACKENDS_CODEGEN_PRELUDE_H_
 #define TENON_BACKENDS_CODEGEN_PRELUDE_H_
 
 namespace tenon_codegen {
 
 extern const char kCudaPrelude[];
+extern const char kOpenclPrelude[];
 extern const char kCommonPrelude[];
 
 }  // namespace tenon_codegen

@@ -34,25 +34,28 @@ ReducerText ArgExtreme(const std::string& dtype, const std::string& type, const 
 }
 
 // Welford 1962, merged as Chan, Golub, LeVeque 1983.
-ReducerText Moments(const std::string& acc, const std::string& r, const std::string& value) {
+ReducerText Moments(const std::string& acc, const std::string& sums, const std::string& r,
+                    const std::string& value) {
   const std::string n = "n" + r, m = "m" + r, q = "q" + r;
   ReducerText t;
-  t.fields = "f64 " + n + ", " + m + ", " + q + ";";
+  t.fields = sums + " " + n + ", " + m + ", " + q + ";";
   t.start = "s." + n + " = 0; s." + m + " = 0; s." + q + " = 0;";
-  t.fold = "{ const f64 x = " + value + ", step = x - s." + m + "; s." + n + " += 1; s." + m +
-           " += step / s." + n + "; s." + q + " += step * (x - s." + m + "); }";
+  t.fold = "{ const " + sums + " x = " + value + ", step = x - s." + m + "; s." + n + " += 1; s." +
+           m + " += step / s." + n + "; s." + q + " += step * (x - s." + m + "); }";
   t.merge = "if (a." + n + " == 0) { a." + n + " = b." + n + "; a." + m + " = b." + m + "; a." + q +
-            " = b." + q + "; } else if (b." + n + " != 0) { const f64 n = a." + n + " + b." + n +
-            ", step = b." + m + " - a." + m + "; a." + m + " += step * (b." + n + " / n); a." + q +
-            " += b." + q + " + step * step * (a." + n + " * (b." + n + " / n)); a." + n + " = n; }";
+            " = b." + q + "; } else if (b." + n + " != 0) { const " + sums + " n = a." + n +
+            " + b." + n + ", step = b." + m + " - a." + m + "; a." + m + " += step * (b." + n +
+            " / n); a." + q + " += b." + q + " + step * step * (a." + n + " * (b." + n +
+            " / n)); a." + n + " = n; }";
   for (const std::string& field : {n, m, q})
-    t.results.push_back("cast_f64_" + acc + "(s." + field + ")");
+    t.results.push_back("cast_" + sums + "_" + acc + "(s." + field + ")");
   return t;
 }
 
 }  // namespace
 
-ReducerText EmitReducer(const TenonProgram& program, const TenonReducer& reducer, uint32_t number) {
+ReducerText EmitReducer(const TenonProgram& program, const TenonReducer& reducer, uint32_t number,
+                        bool f64) {
   const uint32_t value_dtype = program.instr[reducer.value].dtype;
   const std::string r = std::to_string(number), from = tenon_dtype_name(value_dtype),
                     acc = tenon_dtype_name(reducer.acc_dtype), type = TypeName(reducer.acc_dtype),
@@ -65,16 +68,16 @@ ReducerText EmitReducer(const TenonProgram& program, const TenonReducer& reducer
   const bool floats = tenon_dtype_is_float(reducer.acc_dtype) != 0;
   // Float sums and products are kept in f64 and rounded once in the end, so that their order hardly
   // shows.
-  const std::string wide =
-      reducer.acc_dtype == TENON_F64 ? value : "cast_" + acc + "_f64(" + value + ")";
+  const std::string sums = f64 ? "f64" : "f32";
+  const std::string wide = acc == sums ? value : "cast_" + acc + "_" + sums + "(" + value + ")";
   const std::string rounded =
-      reducer.acc_dtype == TENON_F64 ? "s." + field : "cast_f64_" + acc + "(s." + field + ")";
+      acc == sums ? "s." + field : "cast_" + sums + "_" + acc + "(s." + field + ")";
   switch (reducer.kind) {
     case TENON_SUM:  // -0 is the neutral element: -0 + -0 = -0
-      return floats ? Simple("f64", field, "-0.0", "add_f64", wide, rounded)
+      return floats ? Simple(sums, field, f64 ? "-0.0" : "-0.0f", "add_" + sums, wide, rounded)
                     : Simple(type, field, "0", "add_" + acc, value, "s." + field);
     case TENON_PROD:
-      return floats ? Simple("f64", field, "1", "mul_f64", wide, rounded)
+      return floats ? Simple(sums, field, "1", "mul_" + sums, wide, rounded)
                     : Simple(type, field, "1", "mul_" + acc, value, "s." + field);
     case TENON_MIN:
       return Simple(type, field, "greatest_" + acc + "()", "min_" + acc, value, "s." + field);
@@ -90,7 +93,7 @@ ReducerText EmitReducer(const TenonProgram& program, const TenonReducer& reducer
                         (reducer.kind == TENON_ARGMIN ? "wins_argmin_" : "wins_argmax_") + from, r,
                         raw, key);
     default:
-      return Moments(acc, r, wide);
+      return Moments(acc, sums, r, wide);
   }
 }
 

@@ -19,7 +19,9 @@ struct ReducerText {
   std::vector<std::string> results;  // of `s`: the epilogue's inputs, one, or three for MOMENTS
 };
 
-ReducerText EmitReducer(const TenonProgram& program, const TenonReducer& reducer, uint32_t r);
+// Without f64 on the device, float sums are kept in f32.
+ReducerText EmitReducer(const TenonProgram& program, const TenonReducer& reducer, uint32_t r,
+                        bool f64);
 
 }  // namespace tenon_codegen
 

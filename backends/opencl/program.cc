@@ -1,0 +1,141 @@
+#include "backends/opencl/program.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "backends/opencl/host.h"
+#include "tenon/backends/codegen/disk_cache.h"
+#include "tenon/backends/codegen/prelude.h"
+
+namespace tenon_opencl {
+namespace {
+
+using tenon::plugin::Failure;
+using tenon_codegen::DiskCache;
+
+const DiskCache& Cache() {
+  static const DiskCache* const cache =
+      new DiskCache(DiskCache::DirectoryFor("opencl", Option("KERNEL_CACHE")));
+  return *cache;
+}
+
+// No fast math of any kind: a product and a sum are rounded twice, infinities and NaNs are numbers.
+std::string OptionsOf(const Device& device) {
+  std::string options = "-cl-std=CL1.2 -w";
+  if (device.description().exact_division) options += " -cl-fp32-correctly-rounded-divide-sqrt";
+  return options;
+}
+
+// TENON_DUMP_KERNELS=DIR. Failing to write is a warning: nobody's result depends on it.
+void Dump(const std::string& name, const std::string& text) {
+  const char* const directory = Option("DUMP_KERNELS");
+  if (directory == nullptr) return;
+  const std::string path = std::string(directory) + "/" + name + ".cl";
+  FILE* const file = fopen(path.c_str(), "we");
+  const bool written = file != nullptr && fwrite(text.data(), 1, text.size(), file) == text.size();
+  if ((file != nullptr && fclose(file) != 0) || !written)
+    host->log(host->ctx, 2, ("opencl: cannot write " + path + ": " + strerror(errno)).c_str());
+}
+
+std::string Prelude(const Device& device) {
+  return std::string(device.target().f64 ? "" : "#define NO_F64\n") +
+         tenon_codegen::kOpenclPrelude + tenon_codegen::kCommonPrelude;
+}
+
+}  // namespace
+
+CompiledKernel::CompiledKernel(Device& device, const std::string& name, const std::string& body)
+    : cl_(device.cl()), name_(name) {
+  const std::string text = Prelude(device) + body;
+  Dump(name, text);
+  const std::string key = device.description().identity + "\n" + OptionsOf(device) + "\n" + text;
+  program_ = Load(device, key);
+  if (program_ == nullptr) program_ = Build(device, text, key);
+  cl_int result = CL_SUCCESS;
+  kernel_ = cl_.clCreateKernel(program_, name.c_str(), &result);
+  if (kernel_ == nullptr) {
+    cl_.clReleaseProgram(program_);
+    device.Check(result, "clCreateKernel of " + name);
+    throw Failure(TENON_INTERNAL, "opencl: no kernel " + name);
+  }
+}
+
+CompiledKernel::~CompiledKernel() {
+  cl_.clReleaseKernel(kernel_);
+  cl_.clReleaseProgram(program_);
+}
+
+// NULL if the cache has none that this driver takes.
+cl_program CompiledKernel::Load(Device& device, const std::string& key) {
+  std::string binary;
+  if (!Cache().Load(key, &binary)) return nullptr;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(binary.data());
+  const size_t size = binary.size();
+  const cl_device_id id = device.description().id;
+  cl_int status = CL_SUCCESS, result = CL_SUCCESS;
+  const cl_program program =
+      cl_.clCreateProgramWithBinary(device.context(), 1, &id, &size, &bytes, &status, &result);
+  if (program == nullptr) return nullptr;
+  if (status == CL_SUCCESS && result == CL_SUCCESS &&
+      cl_.clBuildProgram(program, 1, &id, OptionsOf(device).c_str(), nullptr, nullptr) ==
+          CL_SUCCESS) {
+    return program;
+  }
+  cl_.clReleaseProgram(program);
+  return nullptr;
+}
+
+cl_program CompiledKernel::Build(Device& device, const std::string& text, const std::string& key) {
+  const char* source = text.data();
+  const size_t length = text.size();
+  const cl_device_id id = device.description().id;
+  cl_int result = CL_SUCCESS;
+  const cl_program program =
+      cl_.clCreateProgramWithSource(device.context(), 1, &source, &length, &result);
+  device.Check(program != nullptr ? CL_SUCCESS : result, "clCreateProgramWithSource of " + name_);
+  result = cl_.clBuildProgram(program, 1, &id, OptionsOf(device).c_str(), nullptr, nullptr);
+  if (result != CL_SUCCESS) {
+    std::vector<char> log(4096);
+    size_t bytes = 0;
+    cl_.clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, 0, nullptr, &bytes);
+    log.assign(bytes + 1, '\0');
+    cl_.clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, bytes, log.data(), nullptr);
+    cl_.clReleaseProgram(program);
+    if (result == CL_OUT_OF_HOST_MEMORY || result == CL_DEVICE_NOT_AVAILABLE)
+      device.Check(result, "building " + name_);
+    throw Failure(TENON_UNSUPPORTED, "opencl: the driver cannot build " + name_ + ": " +
+                                         Runtime::Describe(result) + "\n" + log.data());
+  }
+  size_t size = 0;
+  if (cl_.clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, nullptr) ==
+          CL_SUCCESS &&
+      size != 0) {
+    std::string binary(size, '\0');
+    auto* bytes = reinterpret_cast<unsigned char*>(binary.data());
+    if (cl_.clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof bytes, &bytes, nullptr) ==
+        CL_SUCCESS) {
+      Cache().Store(key, binary);
+    }
+  }
+  return program;
+}
+
+void CompiledKernel::Set(Device& device, cl_uint number, size_t bytes, const void* value) {
+  device.Check(cl_.clSetKernelArg(kernel_, number, bytes, value),
+               "argument " + std::to_string(number) + " of " + name_);
+}
+
+void CompiledKernel::Enqueue(Device& device, Stream& stream, size_t items, size_t group) {
+  const size_t global = (items + group - 1) / group * group;
+  cl_event event = nullptr;
+  device.Check(cl_.clEnqueueNDRangeKernel(stream.queue(), kernel_, 1, nullptr, &global, &group, 0,
+                                          nullptr, &event),
+               name_);
+  stream.Keep(event, name_);
+}
+
+}  // namespace tenon_opencl
