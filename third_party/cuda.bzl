@@ -3,8 +3,8 @@
 Looked at, in this order: TENON_CUDA=0 (off), CUDA_HOME, CUDA_PATH, nvcc on PATH, /usr/local/cuda,
 /opt/cuda, /usr (Debian's nvidia-cuda-toolkit). Accepted: release 12 or newer.
 TENON_CUDA_ARCHS="sm_80,sm_90,compute_90" chooses the capabilities: sm_NN is machine code, compute_NN is
-PTX, which newer devices compile when they load it. The default is PTX for the oldest device that the
-toolkit serves plus machine code for today's.
+PTX, which other devices compile when they load it. The default is PTX for the oldest device that the
+toolkit serves plus machine code for compute capability 9.0.
 The host compiler is the C++ toolchain's unless TENON_CUDA_HOST_COMPILER names another.
 """
 
@@ -124,7 +124,7 @@ filegroup(name = "stamp")
 def _default_archs(version):
     # CUDA 13 dropped everything older than 7.5.
     oldest = "compute_75" if int(version.split(".")[0]) >= 13 else "compute_70"
-    return [oldest, "sm_80", "sm_90"]
+    return [oldest, "sm_90"]
 
 def _impl(rctx):
     env = rctx.os.environ

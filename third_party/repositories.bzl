@@ -10,6 +10,7 @@ load(":cuda.bzl", "cuda_repository")
 load(":googletest.bzl", "googletest_repository")
 load(":highway.bzl", "highway_repository")
 load(":libzip.bzl", "libzip_repository")
+load(":python.bzl", "python_repository")
 load(":rules_cc.bzl", "rules_cc_repository")
 load(":versions.bzl", "PINS")
 load(":zlib.bzl", "zlib_repository")
@@ -18,6 +19,7 @@ load(":zlib.bzl", "zlib_repository")
 MACHINE = {
     "libzip": libzip_repository,
     "local_config_cuda": cuda_repository,
+    "local_config_python": python_repository,
     "zlib": zlib_repository,
 }
 

@@ -1,0 +1,254 @@
+// What other libraries ask a Tensor for: the buffer protocol, __array__, __array_interface__,
+// __cuda_array_interface__, and the Array API's namespace. All of it reads the memory through the
+// door to_numpy(), which refuses what cannot be shared.
+#include <cfloat>
+#include <cstring>
+#include <limits>
+
+#include "interop/python/numpy_array.h"
+#include "tenon/tensor/impl.h"
+
+namespace tenon::python {
+namespace {
+
+using interop::NdArray;
+
+// ---- the buffer protocol ----
+
+// The struct module's code; empty where it has none.
+std::string_view format_of(DType d) {
+  constexpr std::string_view kSigned[] = {"b", "h", "", "i", "", "", "", "q"},
+                             kUnsigned[] = {"B", "H", "", "I", "", "", "", "Q"};
+  const DTypeInfo& info = dtype_info(d);
+  switch (info.kind) {
+    case DTypeKind::Bool:
+      return "?";
+    case DTypeKind::Int:
+      return kSigned[info.item_size - 1];
+    case DTypeKind::UInt:
+      return kUnsigned[info.item_size - 1];
+    case DTypeKind::Float:
+      return info.numpy_descr.empty() ? ""
+             : info.item_size == 2    ? "e"
+             : info.item_size == 4    ? "f"
+                                      : "d";
+    case DTypeKind::Complex:
+      return info.item_size == 8 ? "Zf" : "Zd";
+    case DTypeKind::None:
+      break;
+  }
+  return "";
+}
+
+int fill_buffer(PyObject* self, Py_buffer* view, int flags) {
+  auto array = std::make_unique<NdArray>(array_of_tensor(tensor_of(self)));
+  const DType d = array->dtype();
+  const std::string_view format = format_of(d);
+  if (format.empty()) {
+    type_error("buffer", "the buffer protocol has no ", dtype_name(d),
+               "; convert with .float(), or use DLPack");
+  }
+  if ((flags & PyBUF_WRITABLE) != 0 && array->read_only()) {
+    fail(ErrorCode::kReadOnly, "buffer",
+         "the tensor is read-only; clone() it for a writable buffer");
+  }
+  const bool c = array->is_c_contiguous(), f = array->is_f_contiguous();
+  if (((flags & PyBUF_STRIDES) != PyBUF_STRIDES && !c) ||
+      ((flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS && !c) ||
+      ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS && !f) ||
+      ((flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS && !c && !f)) {
+    fail(ErrorCode::kInvalidArgument, "buffer",
+         "the tensor's strides are not what the reader asks for; use contiguous()");
+  }
+  static_assert(sizeof(Py_ssize_t) == sizeof(int64_t));
+  view->buf = const_cast<std::byte*>(array->data());
+  view->len = array->nbytes();
+  view->itemsize = item_size(d);
+  view->readonly = array->read_only();
+  view->ndim = array->rank();
+  view->format = (flags & PyBUF_FORMAT) != 0 ? const_cast<char*>(format.data()) : nullptr;
+  view->shape =
+      (flags & PyBUF_ND) != 0
+          ? const_cast<Py_ssize_t*>(reinterpret_cast<const Py_ssize_t*>(array->shape().data()))
+          : nullptr;
+  view->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES
+                      ? const_cast<Py_ssize_t*>(
+                            reinterpret_cast<const Py_ssize_t*>(array->byte_strides().data()))
+                      : nullptr;
+  view->suboffsets = nullptr;
+  view->internal = array.release();
+  Py_INCREF(self);
+  view->obj = self;
+  return 0;
+}
+
+int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  view->obj = nullptr;
+  return guarded(
+      [&] { return with_buffer_errors([&] { return fill_buffer(self, view, flags); }); });
+}
+void release_buffer(PyObject*, Py_buffer* view) { delete static_cast<NdArray*>(view->internal); }
+
+// ---- NumPy ----
+
+// np.asarray(t), np.array(t): shares unless the dtype changes or copy=True.
+nb::object array(Self self, nb::handle dtype, nb::handle copy) {
+  const std::optional<bool> asked = optional_bool_argument("__array__", copy.ptr());
+  nb::object made = nb::steal(make_numpy_array(array_of_tensor(*self)));
+  if (!dtype.is_none() && !made.attr("dtype").equal(dtype)) {
+    if (asked == false) {
+      fail(ErrorCode::kInvalidArgument, "__array__", "a copy is needed to change ",
+           dtype_name(self->dtype()), " to another dtype, and copy=False forbids one");
+    }
+    return made.attr("astype")(dtype);
+  }
+  return asked == true ? made.attr("copy")() : made;
+}
+
+nb::dict array_interface(Self self) {
+  if (dtype_info(self->dtype()).numpy_descr.empty()) {
+    // NumPy asks __array__ then.
+    PyErr_SetString(PyExc_AttributeError, "__array_interface__: the protocol has no such dtype");
+    throw nb::python_error();
+  }
+  const NdArray a = array_of_tensor(*self);
+  const nb::object dtype = nb::steal(numpy_dtype("__array_interface__", a.dtype()));
+  nb::dict interface;
+  interface["version"] = 3;
+  interface["shape"] = nb::steal(shape_tuple(a.shape()));
+  interface["strides"] = nb::steal(shape_tuple(a.byte_strides()));
+  interface["typestr"] = dtype.attr("str");
+  interface["data"] = nb::make_tuple(reinterpret_cast<intptr_t>(a.data()), a.read_only());
+  return interface;
+}
+
+// ---- other libraries on CUDA ----
+
+// https://nvidia.github.io/numba-cuda/user/cuda_array_interface.html, version 3.
+nb::dict cuda_array_interface(Self self) {
+  const Tensor& t = *self;
+  if (t.device().backend() != "cuda") {
+    PyErr_SetString(
+        PyExc_AttributeError,
+        "__cuda_array_interface__: the tensor is not on a CUDA device; use cuda() first");
+    throw nb::python_error();
+  }
+  if (t.requires_grad()) {
+    fail(ErrorCode::kAutograd, "__cuda_array_interface__",
+         "the tensor requires grad, which would be lost: use t.detach()");
+  }
+  if (dtype_info(t.dtype()).numpy_descr.empty()) {
+    type_error("__cuda_array_interface__", "the protocol has no ", dtype_name(t.dtype()),
+               "; convert with .float(), or use DLPack");
+  }
+  synchronize(t.device());  // so that the reader needs no stream of ours
+  Dims byte_strides(t.strides());
+  for (int64_t& s : byte_strides) s *= item_size(t.dtype());
+  const bool one_byte = item_size(t.dtype()) == 1;
+  nb::dict interface;
+  interface["version"] = 3;
+  interface["shape"] = nb::steal(shape_tuple(t.shape()));
+  interface["strides"] = t.is_contiguous() ? nb::none() : nb::steal(shape_tuple(byte_strides));
+  interface["typestr"] =
+      nb::steal(text_object(concat_text(one_byte ? "|" : "<", dtype_info(t.dtype()).numpy_descr)));
+  interface["data"] =
+      nb::make_tuple(t.size() == 0 ? 0 : t.impl()->storage->memory.buffer + t.impl()->byte_offset(),
+                     t.read_only());
+  interface["stream"] = nb::none();
+  return interface;
+}
+
+// ---- the standard's facts about dtypes ----
+
+nb::object facts(nb::dict values) {
+  return nb::module_::import_("types").attr("SimpleNamespace")(**values);
+}
+
+template <class T>
+void float_facts(nb::dict& f) {
+  f["eps"] = static_cast<double>(std::numeric_limits<T>::epsilon());
+  f["max"] = static_cast<double>(std::numeric_limits<T>::max());
+  f["min"] = static_cast<double>(std::numeric_limits<T>::lowest());
+  f["smallest_normal"] = static_cast<double>(std::numeric_limits<T>::min());
+}
+
+nb::object finfo(nb::handle type) {
+  DType d = is_tensor(type.ptr()) ? tensor_of(type.ptr()).dtype() : dtype_argument(type.ptr());
+  const DType real = d == DType::complex64    ? DType::float32
+                     : d == DType::complex128 ? DType::float64
+                                              : d;
+  if (!is_floating(real))
+    type_error("finfo", dtype_name(d), " is not a floating dtype; iinfo() knows integers");
+  nb::dict f;
+  f["bits"] = item_size(real) * 8;
+  f["dtype"] = nb::borrow(dtype_object(real));
+  if (real == DType::float32) {
+    float_facts<float>(f);
+  } else if (real == DType::float64) {
+    float_facts<double>(f);
+  } else {
+    // IEEE binary16, and bfloat16: 11 and 8 bits of significand.
+    const bool half = real == DType::float16;
+    f["eps"] = half ? 0x1p-10 : 0x1p-7;
+    f["max"] = half ? 65504.0 : 0x1.fep127;
+    f["min"] = half ? -65504.0 : -0x1.fep127;
+    f["smallest_normal"] = half ? 0x1p-14 : 0x1p-126;
+  }
+  return facts(f);
+}
+
+nb::object iinfo(nb::handle type) {
+  const DType d =
+      is_tensor(type.ptr()) ? tensor_of(type.ptr()).dtype() : dtype_argument(type.ptr());
+  if (!is_integral(d))
+    type_error("iinfo", dtype_name(d), " is not an integer dtype; finfo() knows floats");
+  nb::dict f;
+  f["bits"] = item_size(d) * 8;
+  f["dtype"] = nb::borrow(dtype_object(d));
+  visit_dtype(d, [&]<class T>() {
+    if constexpr (std::is_integral_v<T>) {
+      f["max"] = std::numeric_limits<T>::max();
+      f["min"] = std::numeric_limits<T>::min();
+    }
+  });
+  return facts(f);
+}
+
+void property(const char* name, nb::object getter, const char* doc) {
+  const nb::object made = nb::borrow(reinterpret_cast<PyObject*>(&PyProperty_Type))(
+      getter, nb::none(), nb::none(), nb::str(doc));
+  checked(PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name, made.ptr()));
+}
+
+}  // namespace
+
+void add_buffer_slots(std::vector<PyType_Slot>& slots) {
+  slots.push_back({Py_bf_getbuffer, reinterpret_cast<void*>(&get_buffer)});
+  slots.push_back({Py_bf_releasebuffer, reinterpret_cast<void*>(&release_buffer)});
+}
+
+void bind_array_protocols(nb::module_& m) {
+  method("__array__", &array, nb::arg("dtype") = nb::none(), nb::arg("copy") = nb::none(),
+         "NumPy's array of the tensor: shares unless the dtype changes or copy=True.");
+  property("__array_interface__", nb::cpp_function(&array_interface),
+           "NumPy's description of the memory.");
+  property("__cuda_array_interface__", nb::cpp_function(&cuda_array_interface),
+           "The description of CUDA memory, version 3.");
+  method(
+      "__array_namespace__",
+      [](Self, nb::handle api_version) {
+        if (!api_version.is_none()) {
+          const std::string version = nb::cast<std::string>(api_version);
+          if (version < "2021.12" || version > "2025.12") {
+            fail(ErrorCode::kInvalidArgument, "__array_namespace__", "version '", version,
+                 "' of the standard is not known");
+          }
+        }
+        return nb::module_::import_("tenon");
+      },
+      nb::kw_only(), nb::arg("api_version") = nb::none(), "The module tenon.");
+  m.def("finfo", &finfo, nb::arg("type"), "Limits of a floating dtype.");
+  m.def("iinfo", &iinfo, nb::arg("type"), "Limits of an integer dtype.");
+}
+
+}  // namespace tenon::python

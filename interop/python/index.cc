@@ -1,0 +1,212 @@
+// t[...] and t[...] = v, as NumPy reads them.
+#include "tenon/ops/index.h"
+
+#include "interop/python/numpy_array.h"
+#include "interop/python/scalars.h"
+#include "tenon/ops/views.h"
+
+namespace tenon::python {
+namespace {
+
+int64_t slice_end(PyObject* o) {
+  if (o == Py_None) return kUnset;
+  if (!PyIndex_Check(o)) type_error("index", "slice ends must be integers, not ", type_name(o));
+  // Beyond int64 means beyond the end.
+  const Py_ssize_t value = PyNumber_AsSsize_t(o, nullptr);
+  if (value == -1 && PyErr_Occurred()) throw nb::python_error();
+  return value == kUnset ? kUnset + 1 : value;
+}
+
+[[noreturn]] void refuse(PyObject* o) {
+  fail(ErrorCode::kAxis, "index",
+       "only integers, slices (`:`), ellipsis (`...`), None and integer or boolean tensors and "
+       "arrays are valid indices, got ",
+       type_name(o));
+}
+
+// Where o means a view: an integer, a slice, None or an ellipsis.
+std::optional<Index> basic_item(PyObject* o) {
+  if (PyLong_CheckExact(o)) return Index(int_argument("index", "an index", o));
+  if (PySlice_Check(o)) {
+    const auto* s = reinterpret_cast<PySliceObject*>(o);
+    return Index(Slice{slice_end(s->start), slice_end(s->stop),
+                       s->step == Py_None ? 1 : slice_end(s->step)});
+  }
+  if (o == Py_None) return Index::new_axis();
+  if (o == Py_Ellipsis) return Index::ellipsis();
+  if (PyBool_Check(o) || is_tensor(o) || PyList_Check(o)) return std::nullopt;
+  if (is_numpy_scalar(o)) {
+    const nb::object dtype = nb::handle(o).attr("dtype");
+    if (nb::cast<std::string>(dtype.attr("kind")) == "b") return std::nullopt;
+  } else if (is_array_like(o)) {
+    return std::nullopt;
+  }
+  if (PyIndex_Check(o)) return Index(int_argument("index", "an index", o));
+  return std::nullopt;
+}
+
+// The others: bools, tensors, arrays, lists.
+IndexItem advanced_item(PyObject* o) {
+  if (PyBool_Check(o)) return IndexItem(o == Py_True);
+  if (is_tensor(o)) return IndexItem(tensor_of(o));
+  if (is_array_like(o)) return IndexItem(tensor_argument("index", o));
+  if (PyList_Check(o)) {
+    // An empty list picks nothing; it has no floats to refuse.
+    return IndexItem(
+        tensor_of_sequence(o, PyList_GET_SIZE(o) == 0 ? kDefaultInt : DType::none, std::nullopt));
+  }
+  refuse(o);
+}
+
+// What stands between the brackets.
+struct Key {
+  explicit Key(PyObject* key) {
+    if (PyTuple_Check(key)) {
+      const Py_ssize_t n = PyTuple_GET_SIZE(key);
+      for (Py_ssize_t i = 0; i < n; ++i) add(PyTuple_GET_ITEM(key, i));
+    } else {
+      add(key);
+    }
+  }
+  bool is_basic() const { return advanced.empty(); }
+
+  std::vector<Index> basic;
+  std::vector<IndexItem> advanced;  // all items, as soon as one of them is no view
+
+ private:
+  void add(PyObject* o) {
+    const std::optional<Index> item = basic_item(o);
+    if (item.has_value() && advanced.empty()) {
+      basic.push_back(*item);
+      return;
+    }
+    if (advanced.empty()) advanced.assign(basic.begin(), basic.end());
+    advanced.push_back(item.has_value() ? IndexItem(*item) : advanced_item(o));
+  }
+};
+
+Tensor get(const Tensor& t, PyObject* o) {
+  if (!PyTuple_Check(o)) {
+    // t[3], t[1:]: without a vector.
+    if (const std::optional<Index> one = basic_item(o))
+      return index(t, std::span<const Index>(&*one, 1));
+  }
+  const Key key(o);
+  if (key.is_basic()) return index(t, std::span<const Index>(key.basic));
+  return in_long_call(t, [&] { return index(t, std::span<const IndexItem>(key.advanced)); });
+}
+
+PyObject* get_item(PyObject* self, PyObject* key) {
+  return guarded([&] { return wrap(get(tensor_of(self), key)); });
+}
+
+// The value of an assignment: a number, or a tensor that is broadcast and cast.
+struct Value {
+  explicit Value(PyObject* o) {
+    if (is_tensor(o)) {
+      tensor = tensor_of(o);
+    } else if ((PyFloat_Check(o) || PyLong_Check(o)) && !is_numpy_scalar(o)) {
+      number = scalar_argument("index", o);
+    } else {
+      tensor = is_array_like(o) ? tensor_argument("index", o)
+                                : tensor_of_sequence(o, DType::none, std::nullopt);
+    }
+  }
+  Operand operand() const { return tensor.defined() ? Operand(tensor) : Operand(number); }
+  Tensor tensor;
+  Scalar number;
+};
+
+int set_item(PyObject* self, PyObject* key_object, PyObject* value_object) {
+  return guarded([&] {
+    if (value_object == nullptr) type_error("index", "elements of a tensor cannot be deleted");
+    Tensor& t = tensor_of(self);
+    const Key key(key_object);
+    const Value value(value_object);
+    if (!key.is_basic()) {
+      in_long_call(t, [&] { return &index_put_(t, key.advanced, value.operand()); });
+      return 0;
+    }
+    Tensor target = index(t, std::span<const Index>(key.basic));
+    if (value.tensor.defined()) {
+      in_long_call(target, [&] { return &target.copy_(value.tensor); });
+    } else {
+      in_long_call(target, [&] { return &target.fill_(value.number); });
+    }
+    return 0;
+  });
+}
+
+Py_ssize_t length(PyObject* self) {
+  return guarded([&]() -> Py_ssize_t {
+    const Tensor& t = tensor_of(self);
+    if (t.ndim() == 0) type_error("len", "len() of a 0-d tensor");
+    return t.shape()[0];
+  });
+}
+
+// A Python iterator over the first axis.
+struct IteratorObject {
+  PyObject head;
+  PyObject* tensor;
+  int64_t next;
+};
+PyTypeObject* iterator_type;
+
+PyObject* iterate(PyObject* self) {
+  return guarded([&]() -> PyObject* {
+    if (tensor_of(self).ndim() == 0) type_error("iter", "iteration over a 0-d tensor");
+    auto* iterator = PyObject_New(IteratorObject, iterator_type);
+    if (iterator == nullptr) throw nb::python_error();
+    Py_INCREF(self);
+    iterator->tensor = self;
+    iterator->next = 0;
+    return reinterpret_cast<PyObject*>(iterator);
+  });
+}
+PyObject* next(PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    auto* iterator = reinterpret_cast<IteratorObject*>(o);
+    const Tensor& t = tensor_of(iterator->tensor);
+    if (iterator->next >= t.shape()[0]) return nullptr;
+    return wrap(t[iterator->next++]);
+  });
+}
+void dealloc_iterator(PyObject* o) {
+  PyTypeObject* type = Py_TYPE(o);
+  Py_DECREF(reinterpret_cast<IteratorObject*>(o)->tensor);
+  type->tp_free(o);
+  Py_DECREF(type);
+}
+
+// value in t: is some element equal to it?
+int contains(PyObject* self, PyObject* value) {
+  return guarded([&]() -> int {
+    const nb::object equal = steal(PyObject_RichCompare(self, value, Py_EQ));
+    if (!is_tensor(equal.ptr())) return 0;
+    return bool_argument(nb::object(equal.attr("any")()).ptr()) ? 1 : 0;
+  });
+}
+
+}  // namespace
+
+void add_index_slots(std::vector<PyType_Slot>& slots) {
+  slots.push_back({Py_mp_subscript, reinterpret_cast<void*>(&get_item)});
+  slots.push_back({Py_mp_ass_subscript, reinterpret_cast<void*>(&set_item)});
+  slots.push_back({Py_mp_length, reinterpret_cast<void*>(&length)});
+  slots.push_back({Py_tp_iter, reinterpret_cast<void*>(&iterate)});
+  slots.push_back({Py_sq_contains, reinterpret_cast<void*>(&contains)});
+}
+
+void bind_index(nb::module_&) {
+  PyType_Slot slots[] = {
+      {Py_tp_dealloc, reinterpret_cast<void*>(&dealloc_iterator)},
+      {Py_tp_iter, reinterpret_cast<void*>(&PyObject_SelfIter)},
+      {Py_tp_iternext, reinterpret_cast<void*>(&next)},
+      {0, nullptr},
+  };
+  PyType_Spec spec = {"tenon.TensorIterator", sizeof(IteratorObject), 0, Py_TPFLAGS_DEFAULT, slots};
+  iterator_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
+}
+
+}  // namespace tenon::python

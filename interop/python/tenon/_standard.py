@@ -1,0 +1,40 @@
+"""What the Array API standard asks of a namespace beyond its functions."""
+from . import _tenon
+
+__array_api_version__ = "2024.12"
+
+e = 2.718281828459045
+inf = float("inf")
+nan = float("nan")
+newaxis = None
+pi = 3.141592653589793
+
+_KINDS = ("bool", "signed integer", "unsigned integer", "real floating", "complex floating")
+
+
+class __array_namespace_info__:
+  """Capabilities, default dtypes and devices, as the standard names them."""
+
+  __module__ = "tenon"
+
+  def capabilities(self):
+    return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
+
+  def default_device(self):
+    return _tenon.device()
+
+  def default_dtypes(self, *, device=None):
+    return {
+        "real floating": _tenon.float32,
+        "complex floating": _tenon.complex64,
+        "integral": _tenon.int64,
+        "indexing": _tenon.int64,
+    }
+
+  def devices(self):
+    return [_tenon.device(name) for name in _tenon.devices()]
+
+  def dtypes(self, *, device=None, kind=None):
+    all_dtypes = [d for d in vars(_tenon).values() if isinstance(d, _tenon.dtype) and d.name not in ("float16", "bfloat16")]
+    kind = _KINDS if kind is None else kind
+    return {d.name: d for d in all_dtypes if _tenon.isdtype(d, kind)}
