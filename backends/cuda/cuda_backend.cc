@@ -3,17 +3,24 @@
 //
 //   file        what it holds
 //   driver      the driver's functions, opened at run time
-//   nvrtc       the compiler, opened at run time
+//   discovery   which devices there are, without initialising CUDA
 //   device      contexts, lost devices, the skeleton of a call
-//   memory      allocation and copies
+//   memory      allocation and copies; staging: those from pageable memory
 //   stream      streams and events
-//   kernel      programs
+//   kernel      programs: single (one opcode, compiled with this library) and generated (by NVRTC)
+//   products    matmul by cuBLASLt, opened at run time
+//   indexing    gather and scatter
+//   built_in    the kernels that were compiled with this library
 #include <stdio.h>
+#include <string.h>
 
 #include "backends/cuda/device.h"
+#include "backends/cuda/discovery.h"
 #include "backends/cuda/driver.h"
+#include "backends/cuda/indexing.h"
 #include "backends/cuda/kernel.h"
 #include "backends/cuda/memory.h"
+#include "backends/cuda/products.h"
 #include "backends/cuda/stream.h"
 #include "tenon/abi/tenon_plugin.hpp"
 #include "tenon/backends/cuda/host.h"
@@ -26,48 +33,34 @@ namespace {
 
 using tenon::plugin::Failure;
 
-// Of a device that is not open: no context is made, so there is no Device to keep an error.
-void Must(const Driver& driver, CUresult result, const char* what) {
-  if (result != CUDA_SUCCESS) {
-    throw Failure(TENON_INTERNAL, std::string("cuda: ") + what + ": " + driver.Describe(result));
-  }
-}
-
-const Driver& DriverWithDevice(uint32_t index) {
-  const Driver& driver = GetDriver();
-  if (index >= static_cast<uint32_t>(driver.devices())) {
-    throw Failure(TENON_INVALID_ARGUMENT,
-                  "cuda: device " + std::to_string(index) + " of " +
-                      std::to_string(driver.devices()) +
-                      (driver.ready() ? "" : " (" + driver.problem() + ")"));
-  }
-  return driver;
+const FoundDevice& Found(uint32_t index) {
+  const Discovery& found = Discover();
+  if (index < found.devices.size()) return found.devices[index];
+  throw Failure(TENON_INVALID_ARGUMENT,
+                "cuda: device " + std::to_string(index) + " of " +
+                    std::to_string(found.devices.size()) +
+                    (found.problem.empty() ? "" : " (" + found.problem + ")"));
 }
 
 TenonStatus DeviceCount(uint32_t* count, TenonError* error) noexcept {
   return tenon::plugin::guard(error, [&] {
-    const Driver& driver = GetDriver();
-    *count = static_cast<uint32_t>(driver.devices());
-    if (!driver.ready()) tenon_fail(error, TENON_OK, "%s", driver.problem().c_str());
+    const Discovery& found = Discover();
+    *count = static_cast<uint32_t>(found.devices.size());
+    if (!found.problem.empty()) tenon_fail(error, TENON_OK, "%s", found.problem.c_str());
   });
 }
 
 TenonStatus DeviceProps(uint32_t index, TenonDeviceProps* props, TenonError* error) noexcept {
   return tenon::plugin::guard(error, [&] {
-    const Driver& driver = DriverWithDevice(index);
+    const FoundDevice& found = Found(index);
     if (props == nullptr || props->size < 8) {
       throw Failure(TENON_INVALID_ARGUMENT, "cuda: no room for properties");
     }
-    CUdevice device = 0;
-    size_t bytes = 0;
-    CUuuid uuid = {};
     TenonDeviceProps own = {};
     own.size = sizeof own;
-    Must(driver, driver.cuDeviceGet(&device, static_cast<int>(index)), "cuDeviceGet");
-    Must(driver, driver.cuDeviceTotalMem_v2(&bytes, device), "cuDeviceTotalMem");
-    Must(driver, driver.cuDeviceGetName(own.name, sizeof own.name, device), "cuDeviceGetName");
-    Must(driver, driver.cuDeviceGetUuid_v2(&uuid, device), "cuDeviceGetUuid");
-    own.total_bytes = bytes;
+    static_assert(sizeof own.name == sizeof found.name);
+    memcpy(own.name, found.name, sizeof own.name);
+    own.total_bytes = found.bytes;
     own.min_alignment = 256;  // of cuMemAlloc
     own.max_operands = kMaxOperands;
     own.max_instrs = kMaxInstrs;
@@ -85,7 +78,7 @@ TenonStatus DeviceProps(uint32_t index, TenonDeviceProps* props, TenonError* err
     out += snprintf(out, 5, "GPU-");
     for (int i = 0; i < 16; ++i) {
       const bool dash = i == 4 || i == 6 || i == 8 || i == 10;
-      out += snprintf(out, 4, "%s%02x", dash ? "-" : "", static_cast<unsigned char>(uuid.bytes[i]));
+      out += snprintf(out, 4, "%s%02x", dash ? "-" : "", found.uuid[i]);
     }
     tenon_write_struct(props, &own, sizeof own);
   });
@@ -93,8 +86,10 @@ TenonStatus DeviceProps(uint32_t index, TenonDeviceProps* props, TenonError* err
 
 TenonStatus DeviceOpen(uint32_t index, TenonDevice* handle, TenonError* error) noexcept {
   return tenon::plugin::guard(error, [&] {
-    *handle =
-        tenon::plugin::to_handle(new Device(DriverWithDevice(index), static_cast<int>(index)));
+    Found(index);
+    const Driver& driver = GetDriver();
+    driver.Start();
+    *handle = tenon::plugin::to_handle(new Device(driver, static_cast<int>(index)));
   });
 }
 
@@ -126,7 +121,9 @@ constexpr TenonStreamOps kStreams = {sizeof(TenonStreamOps),
                                      EventWait,
                                      EventSync,
                                      EventQuery};
-constexpr TenonMemOps kMemory = {sizeof(TenonMemOps), 0, MemInfo};
+constexpr TenonMemOps kMemory = {sizeof(TenonMemOps), 0,          MemInfo,
+                                 PinnedAlloc,         PinnedFree, CopyPeer};
+constexpr TenonTensorOps kTensor = {sizeof(TenonTensorOps), 0, Matmul, Gather, Scatter};
 constexpr TenonBackend kBackend = {sizeof(TenonBackend),
                                    TENON_ABI_MAJOR,
                                    TENON_ABI_MINOR,
@@ -137,7 +134,7 @@ constexpr TenonBackend kBackend = {sizeof(TenonBackend),
                                    &kCore,
                                    &kStreams,
                                    &kMemory,
-                                   nullptr,
+                                   &kTensor,
                                    nullptr,
                                    nullptr};
 

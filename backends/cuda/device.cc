@@ -1,5 +1,13 @@
 #include "backends/cuda/device.h"
 
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include "backends/cuda/built_in.h"
+#include "backends/cuda/products.h"
+#include "backends/cuda/staging.h"
+
 namespace tenon_cuda {
 namespace {
 
@@ -48,8 +56,8 @@ void Device::Check(CUresult result, const char* what, const Stream* stream) {
   if (result == CUDA_SUCCESS) return;
   std::string message = std::string("cuda: ") + what + ": " + driver_.Describe(result);
   if (!IsFatal(result)) throw Failure(StatusOf(result), message);
-  if (stream != nullptr && !stream->last_kernel.empty()) {
-    message += " (the stream's latest kernel: " + stream->last_kernel + ")";
+  if (stream != nullptr && stream->last_kernel != nullptr) {
+    message += " (the stream's latest kernel: " + *stream->last_kernel + ")";
   }
   {
     const std::lock_guard lock(mutex_);
@@ -91,24 +99,83 @@ Device::Device(const Driver& driver, int index) : driver_(driver) {
 Device::~Device() {
   {
     const Current current(*this, std::nothrow);
-    if (current.entered()) driver_.cuStreamDestroy_v2(default_stream_.handle);
+    staging_.reset();
+    products_.reset();
+    built_in_.reset();
+    if (current.entered()) Release(default_stream_);
   }
   driver_.cuDevicePrimaryCtxRelease_v2(handle_);
 }
 
+void Device::Launch(Stream& stream, CUfunction function, const std::string& name, unsigned blocks,
+                    unsigned threads, void** arguments) {
+  const CUresult result = driver_.cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, 0,
+                                                 stream.handle, arguments, nullptr);
+  if (result != CUDA_SUCCESS) [[unlikely]]
+    Check(result, ("launch of " + name).c_str(), &stream);
+  stream.last_kernel = &name;
+}
+
+CUdeviceptr Device::Scratch(Stream& stream, uint64_t bytes) {
+  if (bytes <= stream.scratch_bytes) return stream.scratch;
+  const uint64_t rounded = std::max<uint64_t>(bytes, 1 << 20);
+  CUdeviceptr memory = 0;
+  Check(driver_.cuMemAlloc_v2(&memory, rounded), "scratch memory");
+  // Waits for the work that uses the old one.
+  if (stream.scratch != 0) driver_.cuMemFree_v2(stream.scratch);
+  stream.scratch = memory;
+  stream.scratch_bytes = rounded;
+  return memory;
+}
+
+void Device::Release(Stream& stream) noexcept {
+  if (stream.scratch != 0) driver_.cuMemFree_v2(stream.scratch);
+  driver_.cuStreamDestroy_v2(stream.handle);
+}
+
+namespace {
+
+template <class Part>
+Part& Made(std::mutex& mutex, std::unique_ptr<Part>& part, Device& device) {
+  const std::lock_guard lock(mutex);
+  if (part == nullptr) part = std::make_unique<Part>(device);
+  return *part;
+}
+
+}  // namespace
+
+BuiltIn& Device::built_in() { return Made(parts_mutex_, built_in_, *this); }
+Products& Device::products() { return Made(parts_mutex_, products_, *this); }
+Staging& Device::staging() { return Made(parts_mutex_, staging_, *this); }
+
 Current::Current(Device& device) : device_(device) {
   device.FailIfLost();
-  device.Check(device.driver().cuCtxPushCurrent_v2(device.context()), "cuCtxPushCurrent");
+  CUcontext now = nullptr;
+  const Driver& driver = device.driver();
+  if (driver.cuCtxGetCurrent(&now) != CUDA_SUCCESS || now != device.context()) {
+    device.Check(driver.cuCtxPushCurrent_v2(device.context()), "cuCtxPushCurrent");
+    pushed_ = true;
+  }
   entered_ = true;
 }
 
 Current::Current(Device& device, std::nothrow_t) noexcept
     : device_(device),
-      entered_(device.driver().cuCtxPushCurrent_v2(device.context()) == CUDA_SUCCESS) {}
+      entered_(device.driver().cuCtxPushCurrent_v2(device.context()) == CUDA_SUCCESS),
+      pushed_(entered_) {}
 
 Current::~Current() {
   CUcontext ours = nullptr;
-  if (entered_) device_.driver().cuCtxPopCurrent_v2(&ours);
+  if (pushed_) device_.driver().cuCtxPopCurrent_v2(&ours);
+}
+
+const std::string& Interned(std::string_view text) {
+  // Leaked: other threads may still be in a call when the process exits.
+  static std::mutex* const mutex = new std::mutex;
+  static auto* const all = new std::set<std::string, std::less<>>;
+  const std::lock_guard lock(*mutex);
+  const auto found = all->find(text);
+  return found != all->end() ? *found : *all->emplace(text).first;
 }
 
 }  // namespace tenon_cuda

@@ -4,19 +4,29 @@
 #define TENON_BACKENDS_CUDA_DEVICE_H_
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "backends/cuda/driver.h"
 #include "tenon/abi/tenon_plugin.hpp"
 
 namespace tenon_cuda {
 
+class BuiltIn;
+class Products;
+class Staging;
+
+// A string that lives as long as the process, one per content.
+const std::string& Interned(std::string_view);
+
+// Core names one stream in one call at a time, so that nothing here needs a lock.
 struct Stream {
   CUstream handle = nullptr;
-  // Kernels launched, for the message when the device is lost; core names one stream in one call at
-  // a time.
-  std::string last_kernel;
+  const std::string* last_kernel = nullptr;  // interned; the suspect when the device is lost
+  CUdeviceptr scratch = 0;                   // Device::Scratch
+  uint64_t scratch_bytes = 0;
 };
 
 class Device {
@@ -40,6 +50,19 @@ class Device {
   // every fault of a kernel does, makes the device lost. `stream` names the suspect.
   void Check(CUresult result, const char* what, const Stream* stream = nullptr);
 
+  // Enqueues a kernel; `arguments` are copied before it returns. `name` is interned.
+  void Launch(Stream& stream, CUfunction function, const std::string& name, unsigned blocks,
+              unsigned threads, void** arguments);
+
+  // At least `bytes` of memory that belong to the work enqueued on this stream until the next call.
+  CUdeviceptr Scratch(Stream& stream, uint64_t bytes);
+  void Release(Stream& stream) noexcept;  // handle and scratch memory, in the device's context
+
+  // Parts that are made when first used.
+  BuiltIn& built_in();
+  Products& products();
+  Staging& staging();
+
   bool lost() const { return lost_.load(std::memory_order_acquire); }
   void FailIfLost();
 
@@ -52,11 +75,16 @@ class Device {
   std::atomic<bool> lost_{false};
   std::mutex mutex_;
   std::string lost_reason_;  // under mutex_
+  std::mutex parts_mutex_;   // held while one is made
+  std::unique_ptr<BuiltIn> built_in_;
+  std::unique_ptr<Products> products_;
+  std::unique_ptr<Staging> staging_;
 };
 
 inline Device& device_of(TenonDevice handle) { return *tenon::plugin::from_handle<Device>(handle); }
 
 // The device's context is the calling thread's current one within the scope; then what was before.
+// Threads that use one device find it current already, mostly: then nothing is changed.
 class Current {
  public:
   explicit Current(Device& device);  // throws where the device is lost
@@ -70,7 +98,7 @@ class Current {
 
  private:
   Device& device_;
-  bool entered_ = false;
+  bool entered_ = false, pushed_ = false;
 };
 
 // The skeleton of every call on a device: `body` runs in its context and what it throws becomes a

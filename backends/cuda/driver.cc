@@ -1,7 +1,12 @@
 #include "backends/cuda/driver.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <mutex>
+
+#include "tenon/abi/tenon_plugin.hpp"
 #include "tenon/backends/cuda/host.h"
 
 namespace tenon_cuda {
@@ -54,17 +59,29 @@ void Driver::Open(const char* path) {
         std::string(path) + " (CUDA " + Release(version_) + ") lacks the function " + missing;
     return;
   }
-  CUresult result = cuInit(0);
-  if (result == CUDA_SUCCESS) result = cuDeviceGetCount(&devices_);
-  if (result == CUDA_ERROR_NO_DEVICE || (result == CUDA_SUCCESS && devices_ == 0)) {
-    devices_ = 0;
-    problem_ = "an NVIDIA driver is present (CUDA " + Release(version_) +
-               "), but it finds no device; is CUDA_VISIBLE_DEVICES set?";
-  } else if (result != CUDA_SUCCESS) {
-    devices_ = 0;
-    problem_ = "an NVIDIA driver is present (CUDA " + Release(version_) +
-               "), but does not start: " + Describe(result);
+}
+
+void Driver::Start() const {
+  constinit static std::atomic<pid_t> started_in{0};
+  constinit static std::mutex mutex;
+  const pid_t self = getpid();
+  if (started_in.load(std::memory_order_acquire) == self) return;
+  constexpr char kForked[] =
+      "cuda: this process was forked from one that used CUDA, which does not survive that; start "
+      "it anew (in Python: the \"spawn\" start method)";
+  if (started_in.load() != 0) {
+    throw tenon::plugin::Failure(TENON_FAILED_PRECONDITION, kForked);
   }
+  const std::lock_guard lock(mutex);
+  if (started_in.load() == self) return;
+  const CUresult result = cuInit(0);
+  if (result == CUDA_ERROR_NOT_INITIALIZED) {  // another library of the parent's had used it
+    throw tenon::plugin::Failure(TENON_FAILED_PRECONDITION, kForked);
+  }
+  if (result != CUDA_SUCCESS) {
+    throw tenon::plugin::Failure(TENON_INTERNAL, "cuda: cuInit: " + Describe(result));
+  }
+  started_in.store(self, std::memory_order_release);
 }
 
 const Driver& GetDriver() {

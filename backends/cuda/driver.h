@@ -2,9 +2,12 @@
 //
 //   const Driver& d = GetDriver();
 //   if (!d.ready()) report(d.problem());   // "no NVIDIA driver: libcuda.so.1 ..."
+//   d.Start();                             // cuInit, before all but the version
 //   d.cuMemAlloc_v2(&p, bytes);
 //
-// Opened and initialised once, on first use; never closed. Safe from any thread.
+// Opened once, on first use; never closed. Opening does not initialise CUDA: a process that only
+// looked which devices there are (discovery.h) may fork and use them in the child. Safe from any
+// thread.
 #ifndef TENON_BACKENDS_CUDA_DRIVER_H_
 #define TENON_BACKENDS_CUDA_DRIVER_H_
 
@@ -28,12 +31,18 @@
   X(cuDevicePrimaryCtxRelease_v2)      \
   X(cuCtxPushCurrent_v2)               \
   X(cuCtxPopCurrent_v2)                \
+  X(cuCtxGetCurrent)                   \
   X(cuMemAlloc_v2)                     \
   X(cuMemFree_v2)                      \
   X(cuMemGetInfo_v2)                   \
   X(cuMemcpyHtoDAsync_v2)              \
   X(cuMemcpyDtoHAsync_v2)              \
   X(cuMemcpyDtoDAsync_v2)              \
+  X(cuMemcpyPeerAsync)                 \
+  X(cuMemsetD8Async)                   \
+  X(cuMemHostAlloc)                    \
+  X(cuMemFreeHost)                     \
+  X(cuPointerGetAttribute)             \
   X(cuStreamCreateWithPriority)        \
   X(cuStreamDestroy_v2)                \
   X(cuStreamSynchronize)               \
@@ -63,7 +72,10 @@ class Driver {
   bool ready() const { return problem_.empty(); }
   const std::string& problem() const { return problem_; }
   int version() const { return version_; }  // 13000: CUDA 13.0
-  int devices() const { return devices_; }
+
+  // Initialises CUDA in this process, once. Throws FAILED_PRECONDITION in the forked child of a
+  // process that had done so: CUDA cannot be used there any more.
+  void Start() const;
 
   // "CUDA_ERROR_OUT_OF_MEMORY: out of memory"
   std::string Describe(CUresult result) const;
@@ -73,7 +85,7 @@ class Driver {
   void Open(const char* path);
 
   std::string problem_;
-  int version_ = 0, devices_ = 0;
+  int version_ = 0;
 };
 
 // The file is TENON_CUDA_DRIVER, else libcuda.so.1 where the dynamic linker finds it.

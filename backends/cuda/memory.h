@@ -15,6 +15,12 @@ TenonStatus CopyD2H(TenonDevice, TenonStream, void* dst, TenonBuffer src, uint64
                     uint64_t bytes, TenonError*) noexcept;
 TenonStatus CopyD2D(TenonDevice, TenonStream, TenonBuffer dst, uint64_t dst_offset, TenonBuffer src,
                     uint64_t src_offset, uint64_t bytes, TenonError*) noexcept;
+// Reached by every device of this backend.
+TenonStatus PinnedAlloc(TenonDevice, uint64_t bytes, void** memory, TenonError*) noexcept;
+void PinnedFree(TenonDevice, void* memory) noexcept;
+TenonStatus CopyPeer(TenonDevice, TenonStream, TenonBuffer dst, uint64_t dst_offset,
+                     TenonDevice src_device, TenonBuffer src, uint64_t src_offset, uint64_t bytes,
+                     TenonError*) noexcept;
 
 }  // namespace tenon_cuda
 

@@ -51,10 +51,21 @@ class Nvrtc {
   // `capability` 90 is a device of 9.0.
   CompiledCode Compile(const std::string& source, const std::string& name, int capability) const;
 
+  // What the code depends on besides the source: "nvrtc 13.0 --gpu-architecture=sm_90 ...".
+  std::string Recipe(int capability) const;
+
  private:
-  bool Open(const std::string& path, int newest_major);
+  struct Target {
+    int capability = 0;  // 0: the compiler serves only newer devices
+    bool machine_code = false;
+    std::string option;
+  };
+
+  std::string Open(void* library, int newest_major);  // "", or a reason against it
+  Target TargetFor(int capability) const;
 
   std::string problem_;
+  int major_ = 0, minor_ = 0;
   std::vector<int> capabilities_;  // for which it makes machine code, ascending
 };
 

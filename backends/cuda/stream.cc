@@ -33,7 +33,7 @@ void StreamDestroy(TenonDevice handle, TenonStream stream_handle) noexcept {
   Device& device = device_of(handle);
   const std::unique_ptr<Stream> stream(from_handle<Stream>(stream_handle));
   const Current current(device, std::nothrow);
-  if (current.entered()) device.driver().cuStreamDestroy_v2(stream->handle);
+  if (current.entered()) device.Release(*stream);
 }
 
 TenonStatus StreamSync(TenonDevice handle, TenonStream stream_handle, TenonError* error) noexcept {

@@ -1,49 +1,18 @@
-// The language's own part of the prelude (tenon/backends/codegen/prelude.h) for the host: generated
-// kernels as C++ functions, a thread per work item.
+// The language's own part of the prelude (tenon/backends/codegen/prelude.h) for the host: kernels
+// as C++ functions of a work item.
+//
+// To be included once, within no namespace: kernels are what a GPU's module has, names of the whole
+// file.
 #ifndef TENON_TESTS_CUDA_HOST_PRELUDE_H_
 #define TENON_TESTS_CUDA_HOST_PRELUDE_H_
 
 #include <cmath>
-#include <condition_variable>
 #include <cstdint>
 #include <cstring>
-#include <mutex>
 
 #include "tenon/abi/tenon_half.h"
 #include "tenon/abi/tenon_kit_special.h"
-
-namespace host_kernels {
-
-// std::barrier spins, which costs seconds where there are fewer processors than work items.
-class Barrier {
- public:
-  explicit Barrier(int count) : count_(count) {}
-  void Wait() {
-    std::unique_lock lock(mutex_);
-    const int round = round_;
-    if (++waiting_ == count_) {
-      waiting_ = 0;
-      ++round_;
-      all_.notify_all();
-    } else {
-      all_.wait(lock, [&] { return round_ != round; });
-    }
-  }
-
- private:
-  const int count_;
-  int waiting_ = 0, round_ = 0;
-  std::mutex mutex_;
-  std::condition_variable all_;
-};
-
-// Where the calling thread stands in the launch.
-struct WorkItem {
-  int64_t group = 0, groups = 1;
-  int32_t local = 0, locals = 1;
-  Barrier* barrier = nullptr;
-};
-inline thread_local WorkItem work_item;
+#include "tests/cuda/work_items.h"
 
 using u8 = uint8_t;
 using i8 = int8_t;
@@ -58,16 +27,17 @@ using f64 = double;
 using f16 = uint16_t;
 
 #define DEVICE [[maybe_unused]] static inline
-#define KERNEL static void
+#define KERNEL extern "C" __attribute__((visibility("default"))) void
 #define GLOBAL
-#define LOCAL static
-#define GLOBAL_ID ((i64)work_item.group * work_item.locals + work_item.local)
-#define GLOBAL_SIZE ((i64)work_item.groups * work_item.locals)
-#define GROUP_ID ((i64)work_item.group)
-#define GROUP_COUNT ((i64)work_item.groups)
-#define LOCAL_ID (work_item.local)
-#define LOCAL_SIZE (work_item.locals)
-#define BARRIER() work_item.barrier->Wait()
+#define LOCAL static thread_local
+#define ALIGNED(bytes) alignas(bytes)
+#define GLOBAL_ID ((i64)work_items::item.group * work_items::item.locals + work_items::item.local)
+#define GLOBAL_SIZE ((i64)work_items::item.groups * work_items::item.locals)
+#define GROUP_ID ((i64)work_items::item.group)
+#define GROUP_COUNT ((i64)work_items::item.groups)
+#define LOCAL_ID (work_items::item.local)
+#define LOCAL_SIZE (work_items::item.locals)
+#define BARRIER() work_items::Barrier()
 #define U64(x) x##ull
 
 DEVICE u32 bits_f32(f32 x) { return tenon_f32_bits(x); }
@@ -84,21 +54,38 @@ DEVICE f64 f64_of_bits(u64 bits) {
 }
 DEVICE f32 f16_to_f32(f16 h) { return tenon_f16_to_f32(h); }
 DEVICE f16 f32_to_f16(f32 x) { return tenon_f32_to_f16(x); }
+DEVICE f64 tanh_f64(f64 x) { return std::tanh(x); }
+DEVICE f32 tanh_f32(f32 x) { return std::tanh(x); }
+DEVICE f64 erfinv_f64(f64 x) { return tenon_erfinv(x); }
+DEVICE f32 erfinv_f32(f32 x) { return static_cast<f32>(tenon_erfinv(static_cast<f64>(x))); }
 
-// The overloads for float too, without the headers' names for the rest of the world.
+// The overloads for float too.
 using std::acos, std::acosh, std::asin, std::asinh, std::atan, std::atan2, std::atanh, std::ceil,
     std::copysign, std::cos, std::cosh, std::erf, std::erfc, std::exp, std::exp2, std::expm1,
     std::fabs, std::floor, std::fma, std::fmod, std::lgamma, std::log, std::log10, std::log1p,
-    std::log2, std::pow, std::rint, std::sin, std::sinh, std::sqrt, std::tan, std::tanh, std::trunc;
-DEVICE f64 erfinv(f64 x) { return tenon_erfinv(x); }
-DEVICE f32 erfinv(f32 x) { return static_cast<f32>(tenon_erfinv(static_cast<f64>(x))); }
+    std::log2, std::pow, std::rint, std::sin, std::sinh, std::sqrt, std::tan, std::trunc;
 
-struct HostKernel {
-  const char* name;
-  void (*simple)(void* const* arguments);   // _flat or _thread
-  void (*general)(void* const* arguments);  // _strided or _group
-};
-
-}  // namespace host_kernels
+// What indexing.cuh asks besides. Work items take turns, so that no atomicity is needed.
+template <class T>
+T host_add(T* p, T v) {
+  const T was = *p;
+  *p = was + v;
+  return was;
+}
+template <class T>
+T host_max(T* p, T v) {
+  const T was = *p;
+  if (v > was) *p = v;
+  return was;
+}
+template <class T>
+T host_swap_if(T* p, T old, T v) {
+  const T was = *p;
+  if (was == old) *p = v;
+  return was;
+}
+#define ATOMIC_ADD(p, v) host_add(p, v)
+#define ATOMIC_MAX(p, v) host_max(p, v)
+#define ATOMIC_SWAP_IF(p, old, v) host_swap_if(p, old, v)
 
 #endif  // TENON_TESTS_CUDA_HOST_PRELUDE_H_
