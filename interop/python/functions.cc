@@ -16,17 +16,26 @@ using Reduction = Tensor (*)(const Tensor&, DimsView, bool);
 using ArgReduction = Tensor (*)(const Tensor&, int64_t, bool);
 
 // As a function and as a method. NumPy calls the method with dtype and out, too: np.sum(t).
+// reduction(x, axes, keepdims). With axis=() the standard reduces nothing, where core reduces all:
+// that is a reduction over a new axis of one element.
+template <class Function>
+Tensor over_axes(const char* name, const Tensor& x, nb::handle axis, bool keepdims,
+                 Function&& reduction) {
+  const Dims axes = axes_argument(name, axis.ptr());
+  const bool nothing = nb::isinstance<nb::tuple>(axis) && axes.empty();
+  return in_long_call(x, [&] {
+    return nothing ? reduction(expand_dims(x, -1), Dims{-1}, false) : reduction(x, axes, keepdims);
+  });
+}
+
 template <Reduction kFunction>
 Tensor reduce(const char* name, nb::handle x, nb::handle axis, nb::handle dtype, bool keepdims,
               nb::handle out) {
   if (!out.is_none()) type_error(name, "out is not supported; assign the result");
-  const Dims axes = axes_argument(name, axis.ptr());
   const DType d = dtype_argument(dtype.ptr());
   const Tensor t = tensor_argument(name, x.ptr());
-  const bool no_axis = nb::isinstance<nb::tuple>(axis) && axes.empty();
-  return in_long_call(t, [&] {
-    if (no_axis) return t.clone();
-    return kFunction(d == DType::none ? t : t.to(d), axes, keepdims);
+  return over_axes(name, t, axis, keepdims, [&](const Tensor& values, const Dims& axes, bool keep) {
+    return kFunction(d == DType::none ? values : values.to(d), axes, keep);
   });
 }
 
@@ -66,8 +75,10 @@ using Spread = Tensor (*)(const Tensor&, DimsView, double, bool);
 template <Spread kFunction>
 void bind_spread(nb::module_& m, const char* name, const char* doc) {
   const auto call = [name](const Tensor& x, nb::handle axis, double correction, bool keepdims) {
-    const Dims axes = axes_argument(name, axis.ptr());
-    return in_long_call(x, [&] { return kFunction(x, axes, correction, keepdims); });
+    return over_axes(name, x, axis, keepdims,
+                     [&](const Tensor& values, const Dims& axes, bool keep) {
+                       return kFunction(values, axes, correction, keep);
+                     });
   };
   m.def(
       name,
@@ -102,8 +113,7 @@ void bind_reductions(nb::module_& m) {
   m.def(
       "logsumexp",
       [](Self x, nb::handle axis, bool keepdims) {
-        const Dims axes = axes_argument("logsumexp", axis.ptr());
-        return in_long_call(*x, [&] { return logsumexp(*x, axes, keepdims); });
+        return over_axes("logsumexp", *x, axis, keepdims, &logsumexp);
       },
       nb::arg("x"), nb::kw_only(), nb::arg("axis") = nb::none(), nb::arg("keepdims") = false,
       "log(sum(exp(x))) without overflow.");

@@ -9,6 +9,7 @@
 #include "tenon/ops/manipulate.h"
 #include "tenon/ops/scan.h"
 #include "tenon/ops/search.h"
+#include "tenon/ops/sort.h"
 
 namespace tenon::python {
 namespace {
@@ -171,6 +172,23 @@ void bind_scans_and_searches(nb::module_& m) {
       nb::arg("sorter") = nb::none(), "Where each value would be inserted to keep x1 sorted.");
 }
 
+template <Tensor (*kFunction)(const Tensor&, int64_t, bool)>
+void bind_sort(nb::module_& m, const char* name, const char* doc) {
+  m.def(
+      name,
+      [](Self x, int64_t axis, bool descending, bool) {
+        return in_long_call(*x, [&] { return kFunction(*x, axis, descending); });
+      },
+      nb::arg("x"), nb::kw_only(), nb::arg("axis") = -1, nb::arg("descending") = false,
+      nb::arg("stable") = true, doc);
+}
+
+void bind_sorting(nb::module_& m) {
+  bind_sort<&argsort>(m, "argsort",
+                      "The positions (int64) of the elements in order; equal ones keep theirs.");
+  bind_sort<&sort>(m, "sort", "The elements in order; NaN counts as larger than everything.");
+}
+
 void bind_tensor_products(nb::module_& m) {
   m.def(
       "tensordot",
@@ -222,6 +240,7 @@ void bind_tensor_products(nb::module_& m) {
 void bind_standard(nb::module_& m) {
   bind_rearranging(m);
   bind_scans_and_searches(m);
+  bind_sorting(m);
   bind_tensor_products(m);
 }
 
