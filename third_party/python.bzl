@@ -92,7 +92,7 @@ def _find(rctx):
         if r.return_code != 0:
             tried.append(python + " does not run")
             continue
-        executable, version, include, suffix, nanobind = r.stdout.strip("\n").split("\n")
+        executable, version, include, suffix, nanobind = r.stdout.split("\n")[:5]  # nanobind may be empty
         minor = int(version.split(".")[1])
         if version.split(".")[0] != "3" or minor < 9:
             tried.append("%s is Python %s, 3.9 or newer is needed" % (python, version))
