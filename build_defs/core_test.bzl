@@ -8,7 +8,7 @@ def _device_test_impl(ctx):
     launcher = ctx.actions.declare_file(ctx.label.name)
     env = dict(ctx.attr.env)
     lines = ["#!/bin/sh"]
-    lines += ["export %s='%s'" % (k, v) for k, v in env.items()]
+    lines += ["export %s=\"%s\"" % (k, v) for k, v in env.items()]
     if ctx.attr.backends:
         # A test starts in its runfiles directory. The loader takes absolute directories only.
         lines.append('export TENON_BACKEND_PATH="$PWD/%s"' % ctx.attr.backends[BackendDirInfo].path)
@@ -29,6 +29,7 @@ device_test = rule(
     doc = "Runs a program as a test with environment variables and a directory of plug-ins.",
     attrs = {
         "backends": attr.label(providers = [BackendDirInfo]),
+        # Values are those of a shell: "$TEST_TMPDIR/cache".
         "env": attr.string_dict(),
         # Run before, with what `env` and `backends` set; if it fails the test is skipped.
         "probe": attr.label(executable = True, cfg = "target"),
@@ -45,11 +46,13 @@ def tenon_core_test(
         data = [],
         size = "small",
         devices = ["cpu", "simdev"],
+        mask = None,
         tags = [],
         **kwargs):
     """One program (<name>_program), compiled and linked once, run as two tests.
 
     <name>         on the cpu
+    <name>_masked  on the cpu without the entries and opcodes in `mask` ("cpu:softmax,.."), if given
     <name>_simdev  the same with TENON_TEST_DEVICE=simdev; the plug-in is found through TENON_BACKEND_PATH
 
     The sources ask //tests:test_device (TENON_TEST_DEVICE, "cpu" where unset) for the device. Pass
@@ -74,5 +77,14 @@ def tenon_core_test(
             env = {"TENON_TEST_DEVICE": device},
             backends = None if device == "cpu" else Label("//tests/plugins/%s:backend_dir" % device),
             tags = tags + [device],
+            **kwargs
+        )
+    if mask:
+        device_test(
+            name = name + "_masked",
+            size = size,
+            program = ":%s_program" % name,
+            env = {"TENON_MASK": mask, "TENON_TEST_DEVICE": "cpu"},
+            tags = tags + ["cpu"],
             **kwargs
         )

@@ -43,7 +43,7 @@ extern "C" {
 #endif
 
 #define TENON_ABI_MAJOR 0u
-#define TENON_ABI_MINOR 1u
+#define TENON_ABI_MINOR 2u
 #define TENON_ABI_MAX_RANK 8
 #define TENON_ENTRY_SYMBOL "tenon_backend_entry_v0"
 
@@ -103,15 +103,18 @@ enum {
   TENON_BF16 = 11,
   TENON_F32 = 12,
   TENON_F64 = 13,
-  TENON_C64 = 14,  /* storage and typed entries only: no program computes in it */
-  TENON_C128 = 15, /* likewise */
-  TENON_DTYPE_COUNT = 16
+  TENON_C64 = 14,      /* storage and typed entries only: no program computes in it */
+  TENON_C128 = 15,     /* likewise */
+  TENON_F8E4M3FN = 16, /* storage (tenon_float8.h): programs know INPUT and CAST of it alone */
+  TENON_F8E5M2 = 17,   /* likewise */
+  TENON_DTYPE_COUNT = 18
 };
 #define TENON_DTYPE_BIT(dtype) (1ull << (dtype))
 
 /* ---- opcodes -----------------------------------------------------------------------------------
  */
 
+// clang-format off
 /* X(NAME, number, operands, kind), kind R (required) or O (optional; core decomposes it when the
  * bit in TenonDeviceProps.opcodes is off). "Required" means: as a program of this one opcode, on
  * every dtype of the device's compute mask for which the opcode is defined.
@@ -119,24 +122,37 @@ enum {
  * Result dtype is TenonInstr.dtype; operands have the same dtype, except where the list says
  * otherwise. Each instruction rounds to its dtype; f16 and bf16 compute in f32 and then round to
  * nearest even. No contraction, no elision of casts. Domains: N = all but bool; F = f16 bf16 f32
- * f64; I = integers. INPUT   operand number `imm` of the launch (inputs come before outputs) SCALAR
- * slot number `imm` of the launch, raw bits of dtype in the low bytes CONST   raw bits of dtype in
- * `imm` INDEX   i64: index_base + sum over axes of position * index_strides CAST    any to any but
- * complex. Float to int saturates, NaN gives 0; int narrowing wraps; to bool is (x != 0), so NaN is
- * true; from f64 or an integer to f16 or bf16 is one rounding BITCAST between dtypes of one size,
- * bool excluded ADD SUB MUL NEG ABS   N; integers wrap, ABS of the least integer is itself DIV REM
- * N; integers truncate toward zero, x/0 = 0, x rem 0 = 0, MIN/-1 = MIN, MIN rem -1 = 0; float REM
- * is C's fmod MIN MAX   all; NaN if either is NaN; the sign of a zero is free AND OR XOR NOT   bool
- * and I (NOT of a bool is logical) SHL SHR   I; a shift by the width or more, or by a negative
- * count, gives 0 (SHR of a negative number: -1); SHR is arithmetic for signed types EQ NE LT LE
- * result bool, operands any equal dtype (complex excluded) SELECT  a is bool; b where a is true,
- * else c FLOOR CEIL TRUNC RINT (half to even) SQRT EXP LOG SIN COS TANH ERF   F POW     N; floats
- * as C's pow; integers by repeated multiplication with wrapping, a negative exponent gives 0 except
- * for bases 1 and -1 FMA     F; a * b + c rounded once (f16, bf16: fma in f32, then rounded) PHILOX
- * result u32; a = counter (u64), b = key (u64): word (a mod 4) of Philox4x32-10 with counter words
- * {lo(a div 4), hi(a div 4), 0, 0} and key words {lo(b), hi(b)} (Salmon et al., SC 2011) Optional
- * ones are F, except SIGN (N; sign of NaN is NaN, of -0 is -0), COPYSIGN (F), MULHI (u32, u64: high
- * half of the product). */
+ * f64; I = integers.
+ *
+ *   INPUT    operand number `imm` of the launch (inputs come before outputs)
+ *   SCALAR   slot number `imm` of the launch, raw bits of dtype in the low bytes
+ *   CONST    raw bits of dtype in `imm`
+ *   INDEX    i64: index_base + sum over axes of position * index_strides
+ *   CAST     any to any but complex. Float to int saturates, NaN gives 0; int narrowing wraps; to
+ *            bool is (x != 0), so NaN is true; from f64 or an integer to f16, bf16 or an 8-bit
+ *            float is one rounding; what an 8-bit float cannot hold is infinity (f8e5m2), NaN
+ *            (f8e4m3fn)
+ *   BITCAST  between dtypes of one size, bool excluded
+ *   ADD SUB MUL NEG ABS   N; integers wrap, ABS of the least integer is itself
+ *   DIV REM  N; integers truncate toward zero, x/0 = 0, x rem 0 = 0, MIN/-1 = MIN, MIN rem -1 = 0;
+ *            float REM is C's fmod
+ *   MIN MAX  all; NaN if either is NaN; the sign of a zero is free
+ *   AND OR XOR NOT        bool and I (NOT of a bool is logical)
+ *   SHL SHR  I; a shift by the width or more, or by a negative count, gives 0 (SHR of a negative
+ *            number: -1); SHR is arithmetic for signed types
+ *   EQ NE LT LE           result bool, operands any equal dtype (complex excluded)
+ *   SELECT   a is bool; b where a is true, else c
+ *   FLOOR CEIL TRUNC RINT (half to even) SQRT EXP LOG SIN COS TANH ERF   F
+ *   POW      N; floats as C's pow; integers by repeated multiplication with wrapping, a negative
+ *            exponent gives 0 except for bases 1 and -1
+ *   FMA      F; a * b + c rounded once (f16, bf16: fma in f32, then rounded)
+ *   PHILOX   result u32; a = counter (u64), b = key (u64): word (a mod 4) of Philox4x32-10 with
+ *            counter words {lo(a div 4), hi(a div 4), 0, 0} and key words {lo(b), hi(b)} (Salmon et
+ *            al., SC 2011)
+ *
+ * Optional ones are F, except SIGN (N; sign of NaN is NaN, of -0 is -0), COPYSIGN (F), MULHI (u32,
+ * u64: high half of the product). */
+// clang-format on
 #define TENON_OPCODES(X) \
   X(INPUT, 1, 0, R)      \
   X(SCALAR, 2, 0, R)     \
@@ -344,6 +360,52 @@ typedef struct TenonIndexArgs {
   uint64_t out_of_range_offset;
 } TenonIndexArgs;
 
+/* ---- fused entries -----------------------------------------------------------------------------
+ * What several kernels could compute, in one pass. Where an entry is missing or answers UNSUPPORTED
+ * core composes the result from kernels; nothing goes to the host.
+ *
+ * Rows lie along the last axis. All tensors of a call have one rank (1 to 8), the sizes of `x`, any
+ * strides (inputs: 0 too) and one floating dtype, unless said otherwise; f16 and bf16 compute in
+ * f32 and round once. A statistic has size 1 along the last axis. Outputs overlap nothing. */
+
+/* s = the greatest element of the row, 0 where that is infinite; e = exp(x - s).
+ * y = e / sum(e); with `log`: x - s - log(sum(e)). */
+typedef struct TenonSoftmaxArgs {
+  uint32_t size, flags;
+  TenonTensor x, y;
+  uint32_t log, reserved;
+} TenonSoftmaxArgs;
+
+/* dx = y * (g - sum(g * y)); with `log`: g - exp(y) * sum(g). */
+typedef struct TenonSoftmaxBackwardArgs {
+  uint32_t size, flags;
+  TenonTensor y, g, dx;
+  uint32_t log, reserved;
+} TenonSoftmaxBackwardArgs;
+
+/* shift = s and exp_sum = sum(e) as for softmax, both statistics. `target` (i32 or i64, the sizes
+ * of a statistic) is a class number: loss (a statistic) = log(exp_sum) - (x[target] - shift), and
+ * just log(exp_sum) where the row has no such class. */
+typedef struct TenonCrossEntropyArgs {
+  uint32_t size, flags;
+  TenonTensor x, target, loss, shift, exp_sum;
+} TenonCrossEntropyArgs;
+
+/* y = (x - mean) * rstd * weight + bias, rstd = 1 / sqrt(mean((x - mean)^2) + eps). The statistics
+ * mean and rstd are f32 for f16 and bf16, else of x's dtype. weight and bias (buffer 0: none) have
+ * stride 0 but along the last axis. */
+typedef struct TenonLayerNormArgs {
+  uint32_t size, flags;
+  TenonTensor x, weight, bias, y, mean, rstd;
+  double eps;
+} TenonLayerNormArgs;
+
+/* h = g * weight, n = (x - mean) * rstd: dx = rstd * (h - mean(h) - n * mean(h * n)). */
+typedef struct TenonLayerNormBackwardArgs {
+  uint32_t size, flags;
+  TenonTensor x, weight, mean, rstd, g, dx;
+} TenonLayerNormBackwardArgs;
+
 /* ---- devices -----------------------------------------------------------------------------------
  */
 
@@ -463,6 +525,25 @@ typedef struct TenonTensorOps {
                          TenonError*) TENON_NOEXCEPT;
 } TenonTensorOps;
 
+/* Each may be NULL and may answer UNSUPPORTED. */
+typedef struct TenonFusedOps {
+  uint32_t size, reserved;
+  /* As kernel_launch for each of n > 0 launches of one map kernel, in any order: no output of one
+   * overlaps an operand of another. What optimizers use: all parameters in one launch. */
+  TenonStatus (*launch_list)(TenonDevice, TenonStream, TenonKernel, const TenonLaunch* launches,
+                             uint32_t n, TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*softmax)(TenonDevice, TenonStream, const TenonSoftmaxArgs*, TenonCall*,
+                         TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*softmax_backward)(TenonDevice, TenonStream, const TenonSoftmaxBackwardArgs*,
+                                  TenonCall*, TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*cross_entropy)(TenonDevice, TenonStream, const TenonCrossEntropyArgs*, TenonCall*,
+                               TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*layer_norm)(TenonDevice, TenonStream, const TenonLayerNormArgs*, TenonCall*,
+                            TenonError*) TENON_NOEXCEPT;
+  TenonStatus (*layer_norm_backward)(TenonDevice, TenonStream, const TenonLayerNormBackwardArgs*,
+                                     TenonCall*, TenonError*) TENON_NOEXCEPT;
+} TenonFusedOps;
+
 enum {
   TENON_BACKEND_SERIALIZE_CALLS = 1u, /* core takes one mutex per device around every call */
   TENON_BACKEND_FORK_SAFE = 2u        /* an open device still works in a forked child */
@@ -476,6 +557,7 @@ typedef struct TenonBackend {
   const TenonStreamOps* streams;
   const TenonMemOps* memory;
   const TenonTensorOps* tensor;
+  const TenonFusedOps* fused;
   const void* (*query_extension)(const char* name,
                                  uint32_t version)TENON_NOEXCEPT; /* "tenon.test" .. */
   void (*shutdown)(void) TENON_NOEXCEPT; /* only on tenon::shutdown(), never at exit */

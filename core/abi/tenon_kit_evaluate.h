@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "tenon/abi/tenon_float8.h"
 #include "tenon/abi/tenon_half.h"
 #include "tenon/abi/tenon_kit_philox.h"
 #include "tenon/abi/tenon_kit_special.h"
@@ -110,6 +111,15 @@ static inline uint64_t tenon_mulhi_u64(uint64_t a, uint64_t b) {
  */
 
 static inline uint64_t tenon_evaluate_cast(uint32_t to, uint32_t from, uint64_t bits) {
+  if (tenon_dtype_is_float8(from)) { /* f32 holds it exactly */
+    const float x = from == TENON_F8E5M2 ? tenon_f8e5m2_to_f32((uint8_t)bits)
+                                         : tenon_f8e4m3fn_to_f32((uint8_t)bits);
+    return tenon_evaluate_cast(to, TENON_F32, tenon_f32_bits(x));
+  }
+  if (tenon_dtype_is_float8(to)) { /* f64 holds what does not overflow */
+    const double x = tenon_bits_to_double(TENON_F64, tenon_evaluate_cast(TENON_F64, from, bits));
+    return to == TENON_F8E5M2 ? tenon_f64_to_f8e5m2(x) : tenon_f64_to_f8e4m3fn(x);
+  }
   if (tenon_dtype_is_float(from)) {
     const double x = tenon_bits_to_double(from, bits);
     if (to == TENON_BOOL) return x != 0;

@@ -51,7 +51,7 @@ static inline TenonStatus tenon_check_instr(const TenonProgram* program, uint32_
   from = tenon_instr_operand_dtype(program, t);
   if (!tenon_opcode_defined(t->op, from)) {
     const int computable =
-        from >= TENON_BOOL && from <= TENON_F64; /* else complex, or of a later version */
+        from >= TENON_BOOL && from <= TENON_F64; /* else only stored, or of a later version */
     return tenon_fail(error, computable ? TENON_INVALID_ARGUMENT : TENON_UNSUPPORTED,
                       "instruction %u, %s: not defined for %s (%u)", i, op, tenon_dtype_name(from),
                       from);
@@ -59,7 +59,7 @@ static inline TenonStatus tenon_check_instr(const TenonProgram* program, uint32_
   switch (t->op) {
     case TENON_OP_CAST:
     case TENON_OP_BITCAST:
-      expected = tenon_opcode_defined(TENON_OP_CAST, t->dtype) ? t->dtype : 0;
+      expected = tenon_opcode_defined(t->op, t->dtype) ? t->dtype : 0;
       if (t->op == TENON_OP_BITCAST && tenon_dtype_size(t->dtype) != tenon_dtype_size(from))
         expected = 0;
       break;
@@ -167,6 +167,10 @@ static inline TenonStatus tenon_check_reducer(const TenonProgram* program, const
   if (r->value >= program->n_instr)
     return tenon_fail(error, TENON_INVALID_ARGUMENT, "reducer of value %u of %u", r->value,
                       program->n_instr);
+  if (!tenon_opcode_defined(TENON_OP_SELECT, program->instr[r->value].dtype)) { /* only stored */
+    return tenon_fail(error, TENON_UNSUPPORTED, "reducer %u of %s", r->kind,
+                      tenon_dtype_name(program->instr[r->value].dtype));
+  }
   switch (r->kind) {
     case TENON_SUM:
     case TENON_PROD:

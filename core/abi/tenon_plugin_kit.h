@@ -109,19 +109,37 @@ static inline void tenon_write_struct(void* given, const void* own, uint32_t own
   memcpy(given, &size, sizeof size);
 }
 
+/* What a typed entry is asked besides its arguments: NULL, or a call with nothing that we do not
+ * know. */
+static inline TenonStatus tenon_check_call(const TenonCall* call, const char* backend,
+                                           TenonError* error) {
+  if (call == NULL) return TENON_OK;
+  if (call->size < sizeof(TenonCall)) {
+    return tenon_fail(error, TENON_INVALID_ARGUMENT, "%s: TenonCall of %u bytes", backend,
+                      call->size);
+  }
+  if (!tenon_struct_ok(call, sizeof *call) ||
+      (call->flags & ~(uint32_t)(TENON_CALL_DRY_RUN | TENON_CALL_DETERMINISTIC)) != 0) {
+    return tenon_fail(error, TENON_UNSUPPORTED, "%s: unknown fields or flags %#x of a call",
+                      backend, call->flags);
+  }
+  return TENON_OK;
+}
+
 /* ---- dtypes ------------------------------------------------------------------------------------
  */
 
 /* Bytes of one element; 0 for a number that is no dtype. */
 static inline uint32_t tenon_dtype_size(uint32_t dtype) {
-  static const uint8_t sizes[TENON_DTYPE_COUNT] = {0, 1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 2, 4, 8, 8, 16};
+  static const uint8_t sizes[TENON_DTYPE_COUNT] = {0, 1, 1, 1, 2, 2, 4,  4, 8,
+                                                   8, 2, 2, 4, 8, 8, 16, 1, 1};
   return dtype < TENON_DTYPE_COUNT ? sizes[dtype] : 0;
 }
 
 static inline const char* tenon_dtype_name(uint32_t dtype) {
-  static const char* const names[TENON_DTYPE_COUNT] = {"none", "bool", "u8",  "i8",  "u16", "i16",
-                                                       "u32",  "i32",  "u64", "i64", "f16", "bf16",
-                                                       "f32",  "f64",  "c64", "c128"};
+  static const char* const names[TENON_DTYPE_COUNT] = {
+      "none", "bool", "u8",   "i8",  "u16", "i16", "u32",  "i32",      "u64",
+      "i64",  "f16",  "bf16", "f32", "f64", "c64", "c128", "f8e4m3fn", "f8e5m2"};
   return dtype < TENON_DTYPE_COUNT ? names[dtype] : "unknown";
 }
 
@@ -133,6 +151,10 @@ static inline int tenon_dtype_is_signed(uint32_t dtype) {
 }
 static inline int tenon_dtype_is_float(uint32_t dtype) {
   return dtype >= TENON_F16 && dtype <= TENON_F64;
+}
+/* Not among the floats above, in which programs compute. */
+static inline int tenon_dtype_is_float8(uint32_t dtype) {
+  return dtype == TENON_F8E4M3FN || dtype == TENON_F8E5M2;
 }
 
 /* ---- opcodes -----------------------------------------------------------------------------------
@@ -169,9 +191,10 @@ static inline int tenon_opcode_defined(uint32_t op, uint32_t dtype) {
   const int computable = integer || floating || dtype == TENON_BOOL;
   switch (op) {
     case TENON_OP_INPUT:
+    case TENON_OP_CAST: /* what it gives, too */
+      return computable || tenon_dtype_is_float8(dtype);
     case TENON_OP_SCALAR:
     case TENON_OP_CONST:
-    case TENON_OP_CAST:
     case TENON_OP_BITCAST:
     case TENON_OP_MIN:
     case TENON_OP_MAX:

@@ -8,6 +8,7 @@ DType promote(DType a, DType b) {
   if (a == b) return a;
   const DTypeInfo &ia = dtype_info(a), &ib = dtype_info(b);
   if (ia.kind == DTypeKind::None || ib.kind == DTypeKind::None) return DType::none;
+  if (ia.kind == DTypeKind::Float8 || ib.kind == DTypeKind::Float8) return DType::none;
   const auto is_int = [](DTypeKind k) { return k == DTypeKind::Int || k == DTypeKind::UInt; };
   if (is_int(ia.kind) && is_int(ib.kind)) {
     if (ia.kind == ib.kind) return ia.item_size > ib.item_size ? a : b;
@@ -35,6 +36,10 @@ DType promote(DType a, DType b) {
                : DType::complex64;
   }
   return ia.kind > ib.kind ? a : b;
+}
+
+std::string_view promotion_advice(DType a, DType b) {
+  return is_float8(a) || is_float8(b) ? kFloat8Advice : "convert one of them with astype()";
 }
 
 DType dtype_from_name(std::string_view name) {

@@ -2,6 +2,10 @@
 //
 //   DType::float32, dtype_name(d), item_size(d), is_floating(d), promote(a, b), dtype_of<float>()
 //
+// float8_e4m3fn and float8_e5m2 are storage: tensors of them are made, copied, indexed, converted
+// and printed, nothing more. is_floating() is false for them, and they have a common dtype with
+// nothing but themselves; convert to compute.
+//
 // Pure values: nothing here allocates or fails, but for dtype_from_name.
 #ifndef TENON_BASE_DTYPE_H_
 #define TENON_BASE_DTYPE_H_
@@ -29,9 +33,9 @@ enum class DType : uint8_t {
 #include "tenon/base/dtype.def"
 #undef TENON_DTYPE
 };
-inline constexpr int kDTypeCount = 16;  // numbers are below this
+inline constexpr int kDTypeCount = 18;  // numbers are below this
 
-enum class DTypeKind : uint8_t { None, Bool, UInt, Int, Float, Complex };
+enum class DTypeKind : uint8_t { None, Bool, UInt, Int, Float, Complex, Float8 };
 
 struct DTypeInfo {
   std::string_view name;  // "float32"
@@ -60,6 +64,7 @@ constexpr std::string_view dtype_name(DType d) { return dtype_info(d).name; }
 constexpr int64_t item_size(DType d) { return dtype_info(d).item_size; }
 constexpr bool is_floating(DType d) { return dtype_info(d).kind == DTypeKind::Float; }
 constexpr bool is_complex(DType d) { return dtype_info(d).kind == DTypeKind::Complex; }
+constexpr bool is_float8(DType d) { return dtype_info(d).kind == DTypeKind::Float8; }
 constexpr bool is_integral(DType d) {  // bool excluded
   return dtype_info(d).kind == DTypeKind::Int || dtype_info(d).kind == DTypeKind::UInt;
 }
@@ -103,8 +108,13 @@ constexpr DType compute_dtype(DType d) {
 // The dtype of an operation on `a` and `b`: the Array API's promotion table, extended to mixed
 // kinds: of two kinds (bool < integer < floating < complex) the higher one's dtype wins; float64
 // with complex64 gives complex128; float16 with bfloat16 gives float32. uint64 with a signed
-// integer has no common integer: DType::none, which callers report with the way out.
+// integer has no common integer, a float8 no common dtype with another one: DType::none, which
+// callers report with promotion_advice().
 DType promote(DType a, DType b);
+// What to do where there is no common dtype: this of a float8, else "convert one of them ...".
+inline constexpr std::string_view kFloat8Advice =
+    "float8 is for storage: convert it with to(float32)";
+std::string_view promotion_advice(DType a, DType b);
 
 // "float32" -> DType::float32; DType::none for an unknown name. "bool" and "bool_" both are known.
 DType dtype_from_name(std::string_view name);

@@ -22,6 +22,8 @@ TEST(DType, NumbersAreTheAbis) {
   EXPECT_EQ(static_cast<int>(DType::float64), TENON_F64);
   EXPECT_EQ(static_cast<int>(DType::complex64), TENON_C64);
   EXPECT_EQ(static_cast<int>(DType::complex128), TENON_C128);
+  EXPECT_EQ(static_cast<int>(DType::float8_e4m3fn), TENON_F8E4M3FN);
+  EXPECT_EQ(static_cast<int>(DType::float8_e5m2), TENON_F8E5M2);
   EXPECT_EQ(kDTypeCount, TENON_DTYPE_COUNT);
 }
 
@@ -62,6 +64,27 @@ TEST(DType, Promotion) {
       EXPECT_EQ(promote(a, b), promote(b, a)) << dtype_name(a) << " " << dtype_name(b);
     }
   }
+}
+
+// They are for storage: no kind of number to compute with, and no common dtype but their own.
+TEST(DType, Float8) {
+  for (const DType d : {DType::float8_e4m3fn, DType::float8_e5m2}) {
+    EXPECT_TRUE(is_float8(d));
+    EXPECT_FALSE(is_floating(d) || is_integral(d) || is_complex(d));
+    EXPECT_EQ(item_size(d), 1);
+    EXPECT_EQ(compute_dtype(d), d);
+    for (int i = 1; i < kDTypeCount; ++i) {
+      const auto other = static_cast<DType>(i);
+      EXPECT_EQ(promote(d, other), other == d ? d : DType::none) << dtype_name(other);
+    }
+    EXPECT_NE(promotion_advice(d, DType::float32).find("to(float32)"), std::string_view::npos);
+  }
+  EXPECT_EQ(dtype_of<Float8E4M3Fn>(), DType::float8_e4m3fn);
+  EXPECT_EQ(static_cast<float>(Float8E4M3Fn(0.3f)), 0.3125f);
+  EXPECT_EQ(static_cast<float>(Float8E5M2(0.3f)), 0.3125f);
+  EXPECT_EQ(narrow_bits<Float8E5M2>(1), 0x3c);
+  EXPECT_EQ(narrow_bits<Half>(1), 0x3c00);
+  static_assert(NarrowFloat<BFloat16> && !NarrowFloat<float> && !NarrowFloat<Complex64>);
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ struct BackendTables {
   TenonStreamOps streams;  // all NULL: synchronous
   TenonMemOps memory;
   TenonTensorOps tensor;
+  TenonFusedOps fused;
   const void* (*query_extension)(const char* name, uint32_t version) noexcept;
   void (*shutdown)() noexcept;
 };

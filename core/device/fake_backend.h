@@ -34,6 +34,7 @@ struct FakeSettings {
   bool asynchronous = false;
   bool compute = true;
   bool typed = false;
+  bool lists = false;  // TenonFusedOps.launch_list
   uint32_t min_alignment = 64;
   uint32_t max_operands = 16, max_instrs = 64, max_scalars = 8;
   uint64_t opcodes[4] = {~1ull, 1ull, 0, 0};
@@ -45,7 +46,7 @@ struct FakeSettings {
 
 struct FakeCounters {
   std::atomic<int> entries{0}, opened{0}, closed{0}, allocs{0}, frees{0}, kernels{0}, launches{0},
-      copies{0}, dry_runs{0};
+      copies{0}, dry_runs{0}, lists{0};
   std::atomic<int64_t> live_bytes{0}, limit{INT64_MAX};
   std::atomic<int> unsupported_launches{0};  // this many next launches are refused
   std::atomic<int> failing_launches{0};      // this many next launches fail when they run
@@ -82,6 +83,7 @@ class Fake {
     static TenonStreamOps streams;
     static TenonMemOps memory;
     static TenonTensorOps tensor;
+    static TenonFusedOps fused;
     static TenonBackend backend;
     core = {sizeof core, 0,        device_count, device_props, device_open, device_close, mem_alloc,
             mem_free,    copy_h2d, copy_d2h,     copy_d2d,     nullptr,     nullptr,      nullptr};
@@ -98,6 +100,9 @@ class Fake {
                event_sync,     event_query};
     memory = {sizeof memory, 0, mem_info};
     tensor = {sizeof tensor, 0, matmul, gather, nullptr};
+    fused = {};
+    fused.size = sizeof fused;
+    fused.launch_list = launch_list;
     backend = {sizeof backend,
                TENON_ABI_MAJOR,
                TENON_ABI_MINOR,
@@ -109,6 +114,7 @@ class Fake {
                s.asynchronous ? &streams : nullptr,
                &memory,
                s.typed ? &tensor : nullptr,
+               s.lists ? &fused : nullptr,
                nullptr,
                nullptr};
     if (s.spoil) s.spoil(&backend, &core, &streams);
@@ -291,6 +297,20 @@ class Fake {
             s.failed = true;
         },
         error);
+  }
+
+  // Refused as a whole if the first launch is.
+  static TenonStatus launch_list(TenonDevice device, TenonStream stream, TenonKernel kernel,
+                                 const TenonLaunch* launches, uint32_t n,
+                                 TenonError* error) noexcept {
+    if (take(counters().unsupported_launches))
+      return tenon_fail(error, TENON_UNSUPPORTED, "not today");
+    ++counters().lists;
+    for (uint32_t i = 0; i < n; ++i) {
+      const TenonStatus status = kernel_launch(device, stream, kernel, &launches[i], error);
+      if (status != TENON_OK) return status;
+    }
+    return TENON_OK;
   }
 
   // c = a @ b, rank 2, f32; needs a workspace of 128 bytes to be ready.

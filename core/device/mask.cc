@@ -34,6 +34,12 @@ void mask_tables(BackendTables* t) {
   if (is_masked(t->name, "matmul")) t->tensor.matmul = nullptr;
   if (is_masked(t->name, "gather")) t->tensor.gather = nullptr;
   if (is_masked(t->name, "scatter")) t->tensor.scatter = nullptr;
+  if (is_masked(t->name, "launch_list")) t->fused.launch_list = nullptr;
+  if (is_masked(t->name, "softmax")) t->fused.softmax = nullptr;
+  if (is_masked(t->name, "softmax_backward")) t->fused.softmax_backward = nullptr;
+  if (is_masked(t->name, "cross_entropy")) t->fused.cross_entropy = nullptr;
+  if (is_masked(t->name, "layer_norm")) t->fused.layer_norm = nullptr;
+  if (is_masked(t->name, "layer_norm_backward")) t->fused.layer_norm_backward = nullptr;
   if (is_masked(t->name, "mem_info")) t->memory.mem_info = nullptr;
   if (is_masked(t->name, "copy_peer")) t->memory.copy_peer = nullptr;
   if (is_masked(t->name, "pinned_alloc")) t->memory.pinned_alloc = nullptr;

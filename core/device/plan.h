@@ -59,6 +59,14 @@ void run_matmul(StreamState& stream, const TenonMatmulArgs& args);
 void run_gather(StreamState& stream, const TenonIndexArgs& args);
 void run_scatter(StreamState& stream, const TenonIndexArgs& args);
 
+// Fused entries. False: the device has no such entry or does not take these arguments, and nothing
+// happened; the caller composes the result from kernels.
+bool run_softmax(StreamState& stream, const TenonSoftmaxArgs& args);
+bool run_softmax_backward(StreamState& stream, const TenonSoftmaxBackwardArgs& args);
+bool run_cross_entropy(StreamState& stream, const TenonCrossEntropyArgs& args);
+bool run_layer_norm(StreamState& stream, const TenonLayerNormArgs& args);
+bool run_layer_norm_backward(StreamState& stream, const TenonLayerNormBackwardArgs& args);
+
 // Host fallbacks since start, for tools/devices and tests.
 struct FallbackCount {
   std::string device, operation;

@@ -218,7 +218,8 @@ std::string check_and_copy(const TenonBackend* given, std::string_view expected_
   std::string reason;
   if (!copy_optional(own.streams, "streams", &tables.streams, &reason) ||
       !copy_optional(own.memory, "memory", &tables.memory, &reason) ||
-      !copy_optional(own.tensor, "tensor", &tables.tensor, &reason)) {
+      !copy_optional(own.tensor, "tensor", &tables.tensor, &reason) ||
+      !copy_optional(own.fused, "fused", &tables.fused, &reason)) {
     return reason;
   }
   if (reason = check_core(tables.core); !reason.empty()) return reason;

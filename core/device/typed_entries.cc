@@ -1,6 +1,8 @@
-// matmul, gather, scatter: the device's own entry, else the CPU backend's on copies.
+// matmul, gather, scatter: the device's own entry, else the CPU backend's on copies. Fused entries:
+// the device's own, or none.
 #include <cstring>
 
+#include "absl/cleanup/cleanup.h"
 #include "tenon/device/backend.h"
 #include "tenon/device/fallback.h"
 #include "tenon/device/memory.h"
@@ -46,10 +48,7 @@ TenonStatus call_entry(StreamState& stream, const char* name, Entry<Args> entry,
       call.workspace_offset = workspace.offset;
     }
   }
-  struct Release {
-    Memory& memory;
-    ~Release() { release(memory); }  // in stream order: later work may have it
-  } release_workspace{workspace};
+  const absl::Cleanup give_back = [&] { release(workspace); };  // in stream order
   return enqueue(stream, name, [&](TenonStream s, TenonError* error) {
     return note(entry(device.handle, s, &args, &call, error), error);
   });
@@ -105,6 +104,15 @@ void run_indexed(StreamState& stream, const char* name,
   copies.write_back();
 }
 
+template <class Args>
+bool run_fused(StreamState& stream, const char* name, Entry<Args> TenonFusedOps::*entry,
+               const Args& args) {
+  const Entry<Args> own = stream.device.tables->fused.*entry;
+  if (!own) return false;
+  std::string said;
+  return call_entry(stream, name, own, args, &said) == TENON_OK;
+}
+
 }  // namespace
 
 void run_matmul(StreamState& stream, const TenonMatmulArgs& args) {
@@ -133,6 +141,27 @@ void run_gather(StreamState& stream, const TenonIndexArgs& args) {
 
 void run_scatter(StreamState& stream, const TenonIndexArgs& args) {
   run_indexed(stream, "scatter", &TenonTensorOps::scatter, args);
+}
+
+bool run_softmax(StreamState& stream, const TenonSoftmaxArgs& args) {
+  return run_fused(stream, args.log ? "log_softmax" : "softmax", &TenonFusedOps::softmax, args);
+}
+
+bool run_softmax_backward(StreamState& stream, const TenonSoftmaxBackwardArgs& args) {
+  return run_fused(stream, args.log ? "log_softmax_backward" : "softmax_backward",
+                   &TenonFusedOps::softmax_backward, args);
+}
+
+bool run_cross_entropy(StreamState& stream, const TenonCrossEntropyArgs& args) {
+  return run_fused(stream, "cross_entropy", &TenonFusedOps::cross_entropy, args);
+}
+
+bool run_layer_norm(StreamState& stream, const TenonLayerNormArgs& args) {
+  return run_fused(stream, "layer_norm", &TenonFusedOps::layer_norm, args);
+}
+
+bool run_layer_norm_backward(StreamState& stream, const TenonLayerNormBackwardArgs& args) {
+  return run_fused(stream, "layer_norm_backward", &TenonFusedOps::layer_norm_backward, args);
 }
 
 }  // namespace tenon

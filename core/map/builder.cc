@@ -10,14 +10,15 @@ namespace tenon::map {
 namespace {
 
 // Which dtypes an opcode is defined for; the table of tenon_backend.h.
-enum class Domain { kAny, kNumber, kFloat, kInteger, kBits };
+enum class Domain { kAnyStored, kAny, kNumber, kFloat, kInteger, kBits };  // kAny: not float8
 Domain domain_of(uint16_t op) {
   switch (op) {
+    case TENON_OP_CAST:
+      return Domain::kAnyStored;
     case TENON_OP_INPUT:
     case TENON_OP_SCALAR:
     case TENON_OP_CONST:
     case TENON_OP_INDEX:
-    case TENON_OP_CAST:
     case TENON_OP_BITCAST:
     case TENON_OP_MIN:
     case TENON_OP_MAX:
@@ -56,8 +57,10 @@ bool defined_for(uint16_t op, DType d) {
   const DTypeKind kind = dtype_info(d).kind;
   const bool integer = kind == DTypeKind::Int || kind == DTypeKind::UInt;
   switch (domain_of(op)) {
-    case Domain::kAny:
+    case Domain::kAnyStored:
       return true;
+    case Domain::kAny:
+      return kind != DTypeKind::Float8;
     case Domain::kNumber:
       return integer || kind == DTypeKind::Float;
     case Domain::kFloat:
@@ -111,9 +114,8 @@ uint64_t convert(double value, DType dtype) {
       return bits_of(static_cast<T>(value));
     } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
       return bits_of(static_cast<T>(value));
-    } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
-      // One rounding, as the ABI's CAST.
-      return std::is_same_v<T, Half> ? tenon_f64_to_f16(value) : tenon_f64_to_bf16(value);
+    } else if constexpr (NarrowFloat<T>) {
+      return narrow_bits<T>(value);  // one rounding, as the ABI's CAST
     } else {
       fail(ErrorCode::kDType, "map", "programs do not compute in ", dtype_name(dtype));
     }
@@ -237,7 +239,7 @@ Value Builder::emit(uint16_t op, DType dtype, Value a, Value b, Value c) {
   switch (op) {
     case TENON_OP_CAST:
       if (a.dtype() == dtype) return a;
-      if (ca) return constant(x, dtype);
+      if (ca && !is_float8(dtype)) return constant(x, dtype);  // programs have no float8 constant
       break;
     case TENON_OP_MUL:
       if (ca && x == 1) return b;

@@ -96,14 +96,15 @@ Value fma(Value a, Value b, Value c);
 Value philox(Value counter, Value key);  // u64, u64 -> u32
 
 // Unary functions of one opcode, by the ABI's name in lower case.
-#define TENON_MAP_UNARY(X)                                                                        \
-  X(abs, ABS)                                                                                     \
-  X(floor, FLOOR) X(ceil, CEIL) X(trunc, TRUNC) X(rint, RINT) X(sqrt, SQRT) X(exp, EXP)           \
-      X(log, LOG) X(sin, SIN) X(cos, COS) X(tanh, TANH) X(erf, ERF) X(rsqrt, RSQRT)               \
-          X(recip, RECIP) X(exp2, EXP2) X(expm1, EXPM1) X(log2, LOG2) X(log10, LOG10)             \
-              X(log1p, LOG1P) X(tan, TAN) X(asin, ASIN) X(acos, ACOS) X(atan, ATAN) X(sinh, SINH) \
-                  X(cosh, COSH) X(asinh, ASINH) X(acosh, ACOSH) X(atanh, ATANH) X(erfc, ERFC)     \
-                      X(erfinv, ERFINV) X(lgamma, LGAMMA) X(digamma, DIGAMMA) X(sign, SIGN)
+// clang-format off
+#define TENON_MAP_UNARY(X)                                                                      \
+  X(abs, ABS) X(floor, FLOOR) X(ceil, CEIL) X(trunc, TRUNC) X(rint, RINT) X(sqrt, SQRT)         \
+  X(exp, EXP) X(log, LOG) X(sin, SIN) X(cos, COS) X(tanh, TANH) X(erf, ERF)                     \
+  X(rsqrt, RSQRT) X(recip, RECIP) X(exp2, EXP2) X(expm1, EXPM1) X(log2, LOG2) X(log10, LOG10)   \
+  X(log1p, LOG1P) X(tan, TAN) X(asin, ASIN) X(acos, ACOS) X(atan, ATAN) X(sinh, SINH)           \
+  X(cosh, COSH) X(asinh, ASINH) X(acosh, ACOSH) X(atanh, ATANH) X(erfc, ERFC) X(erfinv, ERFINV) \
+  X(lgamma, LGAMMA) X(digamma, DIGAMMA) X(sign, SIGN)
+// clang-format on
 #define TENON_MAP_DECLARE(name, op) Value name(Value x);
 TENON_MAP_UNARY(TENON_MAP_DECLARE)
 #undef TENON_MAP_DECLARE
@@ -112,12 +113,13 @@ Value operator~(Value x);  // integers; of a bool: logical not
 inline Value operator!(Value x) { return ~x; }
 
 // Binary functions and operators: two Values, or a Value and a number. `result` is same or bool.
-#define TENON_MAP_BINARY(X)                                                                 \
-  X(operator+, ADD)                                                                         \
-  X(operator-, SUB) X(operator*, MUL) X(operator/, DIV) X(rem, REM) X(min, MIN) X(max, MAX) \
-      X(pow, POW) X(atan2, ATAN2) X(copysign, COPYSIGN) X(operator&, AND) X(operator|, OR)  \
-          X(operator^, XOR) X(operator<<, SHL) X(operator>>, SHR) X(mulhi, MULHI) X(eq, EQ) \
-              X(ne, NE) X(operator<, LT) X(operator<=, LE)
+// clang-format off
+#define TENON_MAP_BINARY(X)                                                                  \
+  X(operator+, ADD) X(operator-, SUB) X(operator*, MUL) X(operator/, DIV) X(rem, REM)        \
+  X(min, MIN) X(max, MAX) X(pow, POW) X(atan2, ATAN2) X(copysign, COPYSIGN)                  \
+  X(operator&, AND) X(operator|, OR) X(operator^, XOR) X(operator<<, SHL) X(operator>>, SHR) \
+  X(mulhi, MULHI) X(eq, EQ) X(ne, NE) X(operator<, LT) X(operator<=, LE)
+// clang-format on
 #define TENON_MAP_DECLARE(name, op) \
   Value name(Value a, Value b);     \
   Value name(Value a, double b);    \

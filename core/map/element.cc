@@ -23,6 +23,10 @@ Format format(DType d) {
       return {8, -133, 128};
     case DType::float32:
       return {24, -149, 128};
+    case DType::float8_e4m3fn:
+      return {4, -9, 9};  // but for its greatest number: see round_to
+    case DType::float8_e5m2:
+      return {3, -16, 16};
     default:
       return {53, -1074, 1024};
   }
@@ -50,22 +54,27 @@ __int128 wrap(DType d, __int128 x) {
 }
 
 long double round_to(DType dtype, long double x) {
-  if (x == 0 || !std::isfinite(x)) return x;
+  const bool has_infinity = dtype != DType::float8_e4m3fn;  // whose last number is a NaN instead
+  if (x == 0 || std::isnan(x)) return x;
+  if (std::isinf(x)) return has_infinity ? x : kNan;
   const long double unit = ulp(dtype, x);
   const long double rounded = std::rint(x / unit) * unit;  // both exact: unit is a power of two
+  if (!has_infinity) return std::fabs(rounded) > 448 ? kNan : rounded;
   const long double bound = std::ldexp(1.0L, format(dtype).top_exponent);
   return std::fabs(rounded) >= bound ? std::copysign(kInfinity, x) : rounded;
 }
 
 uint64_t bits_of(const Element& e) {
-  if (!is_floating(e.dtype))
+  if (!is_real(e.dtype))
     return static_cast<uint64_t>(e.integer) & (~uint64_t{0} >> (64 - width(e.dtype)));
   const Format f = format(e.dtype);
   const int exponent_bits = width(e.dtype) - f.digits;
   const uint64_t sign = uint64_t{std::signbit(e.real)} << (width(e.dtype) - 1);
   const uint64_t infinity = ((uint64_t{1} << exponent_bits) - 1) << (f.digits - 1);
-  if (std::isnan(e.real)) return infinity | uint64_t{1} << (f.digits - 2);
   const long double x = std::fabs(round_to(e.dtype, e.real));
+  if (std::isnan(x)) {
+    return e.dtype == DType::float8_e4m3fn ? 0x7F : infinity | uint64_t{1} << (f.digits - 2);
+  }
   if (std::isinf(x)) return sign | infinity;
   // Consecutive values have consecutive bits: count the units, then add a binade for each exponent.
   const long double unit = ulp(e.dtype, x);
@@ -75,7 +84,7 @@ uint64_t bits_of(const Element& e) {
 }
 
 Element element_of(DType dtype, uint64_t bits) {
-  if (!is_floating(dtype)) return integer(dtype, wrap(dtype, bits));
+  if (!is_real(dtype)) return integer(dtype, wrap(dtype, bits));
   const Format f = format(dtype);
   const int exponent_bits = width(dtype) - f.digits;
   const bool negative = bits >> (width(dtype) - 1) & 1;
@@ -83,7 +92,9 @@ Element element_of(DType dtype, uint64_t bits) {
   const int exponent =
       static_cast<int>(bits >> (f.digits - 1) & ((uint64_t{1} << exponent_bits) - 1));
   long double x = 0;
-  if (exponent == (1 << exponent_bits) - 1) {
+  if (dtype == DType::float8_e4m3fn && (bits & 0x7F) == 0x7F) {
+    x = kNan;
+  } else if (dtype != DType::float8_e4m3fn && exponent == (1 << exponent_bits) - 1) {
     x = fraction == 0 ? kInfinity : kNan;
   } else if (exponent == 0) {
     x = std::ldexp(static_cast<long double>(fraction), f.least_exponent);

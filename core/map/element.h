@@ -13,13 +13,16 @@ namespace tenon::map {
 
 struct Element {
   DType dtype = DType::none;
-  long double real = 0;  // of a float
+  long double real = 0;  // of a float, float8 included
   __int128 integer = 0;  // of an integer, or of a bool (0, 1)
 };
 inline Element real(DType dtype, long double value) { return {dtype, value, 0}; }
 inline Element integer(DType dtype, __int128 value) { return {dtype, 0, value}; }
 
-// Rounded to nearest even once; f16, bf16, f32, f64.
+// Does an Element of this dtype hold a real?
+inline bool is_real(DType dtype) { return is_floating(dtype) || is_float8(dtype); }
+
+// Rounded to nearest even once, to a dtype that is_real().
 long double round_to(DType dtype, long double x);
 
 // An integer modulo 2^width, as `d` holds it; for bool, whether it is not 0.

@@ -224,9 +224,8 @@ bool compare(uint16_t op, const Element& a, const Element& b) {
 }
 
 Element cast(DType to, const Element& x) {
-  if (is_floating(to))
-    return real(to, is_floating(x.dtype) ? x.real : static_cast<long double>(x.integer));
-  if (!is_floating(x.dtype)) return integer(to, wrap(to, x.integer));
+  if (is_real(to)) return real(to, is_real(x.dtype) ? x.real : static_cast<long double>(x.integer));
+  if (!is_real(x.dtype)) return integer(to, wrap(to, x.integer));
   return integer(to, to == DType::bool_ ? x.real != 0 : saturate(to, x.real));
 }
 
@@ -296,7 +295,7 @@ std::vector<Element> evaluate_values(const Program& program, std::span<const Ele
       }
     }
     TENON_ASSERT(result.dtype == dtype);
-    if (rounding == Rounding::kToDType && is_floating(dtype)) {
+    if (rounding == Rounding::kToDType && is_real(dtype)) {
       if (dtype != DType::float64 && t.op != TENON_OP_CAST)
         result.real = round_to(DType::float32, result.real);
       result.real = round_to(dtype, result.real);

@@ -1,6 +1,7 @@
 /* Proves, by being compiled as C99 and C11 with -Wpadded -pedantic -Werror, that the headers of the
  * ABI are strict C, stand alone, and have no hidden padding. */
 #include "tenon/abi/tenon_backend.h"
+#include "tenon/abi/tenon_float8.h"
 #include "tenon/abi/tenon_half.h"
 #include "tenon/abi/tenon_kit_evaluate.h"
 #include "tenon/abi/tenon_kit_interpreter.h"

@@ -1,5 +1,6 @@
 // The same as headers_test.c, as C++17 and C++20.
 #include "tenon/abi/tenon_backend.h"
+#include "tenon/abi/tenon_float8.h"
 #include "tenon/abi/tenon_half.h"
 #include "tenon/abi/tenon_kit_evaluate.h"
 #include "tenon/abi/tenon_kit_interpreter.h"

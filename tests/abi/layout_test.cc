@@ -115,6 +115,53 @@ OFFSET(TenonIndexArgs, reserved, 500);
 OFFSET(TenonIndexArgs, out_of_range, 504);
 OFFSET(TenonIndexArgs, out_of_range_offset, 512);
 
+SIZE(TenonSoftmaxArgs, 336);
+OFFSET(TenonSoftmaxArgs, size, 0);
+OFFSET(TenonSoftmaxArgs, flags, 4);
+OFFSET(TenonSoftmaxArgs, x, 8);
+OFFSET(TenonSoftmaxArgs, y, 168);
+OFFSET(TenonSoftmaxArgs, log, 328);
+OFFSET(TenonSoftmaxArgs, reserved, 332);
+
+SIZE(TenonSoftmaxBackwardArgs, 496);
+OFFSET(TenonSoftmaxBackwardArgs, size, 0);
+OFFSET(TenonSoftmaxBackwardArgs, flags, 4);
+OFFSET(TenonSoftmaxBackwardArgs, y, 8);
+OFFSET(TenonSoftmaxBackwardArgs, g, 168);
+OFFSET(TenonSoftmaxBackwardArgs, dx, 328);
+OFFSET(TenonSoftmaxBackwardArgs, log, 488);
+OFFSET(TenonSoftmaxBackwardArgs, reserved, 492);
+
+SIZE(TenonCrossEntropyArgs, 808);
+OFFSET(TenonCrossEntropyArgs, size, 0);
+OFFSET(TenonCrossEntropyArgs, flags, 4);
+OFFSET(TenonCrossEntropyArgs, x, 8);
+OFFSET(TenonCrossEntropyArgs, target, 168);
+OFFSET(TenonCrossEntropyArgs, loss, 328);
+OFFSET(TenonCrossEntropyArgs, shift, 488);
+OFFSET(TenonCrossEntropyArgs, exp_sum, 648);
+
+SIZE(TenonLayerNormArgs, 976);
+OFFSET(TenonLayerNormArgs, size, 0);
+OFFSET(TenonLayerNormArgs, flags, 4);
+OFFSET(TenonLayerNormArgs, x, 8);
+OFFSET(TenonLayerNormArgs, weight, 168);
+OFFSET(TenonLayerNormArgs, bias, 328);
+OFFSET(TenonLayerNormArgs, y, 488);
+OFFSET(TenonLayerNormArgs, mean, 648);
+OFFSET(TenonLayerNormArgs, rstd, 808);
+OFFSET(TenonLayerNormArgs, eps, 968);
+
+SIZE(TenonLayerNormBackwardArgs, 968);
+OFFSET(TenonLayerNormBackwardArgs, size, 0);
+OFFSET(TenonLayerNormBackwardArgs, flags, 4);
+OFFSET(TenonLayerNormBackwardArgs, x, 8);
+OFFSET(TenonLayerNormBackwardArgs, weight, 168);
+OFFSET(TenonLayerNormBackwardArgs, mean, 328);
+OFFSET(TenonLayerNormBackwardArgs, rstd, 488);
+OFFSET(TenonLayerNormBackwardArgs, g, 648);
+OFFSET(TenonLayerNormBackwardArgs, dx, 808);
+
 SIZE(TenonDeviceProps, 264);
 OFFSET(TenonDeviceProps, size, 0);
 OFFSET(TenonDeviceProps, flags, 4);
@@ -189,7 +236,17 @@ OFFSET(TenonTensorOps, matmul, 8);
 OFFSET(TenonTensorOps, gather, 16);
 OFFSET(TenonTensorOps, scatter, 24);
 
-SIZE(TenonBackend, 88);
+SIZE(TenonFusedOps, 56);
+OFFSET(TenonFusedOps, size, 0);
+OFFSET(TenonFusedOps, reserved, 4);
+OFFSET(TenonFusedOps, launch_list, 8);
+OFFSET(TenonFusedOps, softmax, 16);
+OFFSET(TenonFusedOps, softmax_backward, 24);
+OFFSET(TenonFusedOps, cross_entropy, 32);
+OFFSET(TenonFusedOps, layer_norm, 40);
+OFFSET(TenonFusedOps, layer_norm_backward, 48);
+
+SIZE(TenonBackend, 96);
 OFFSET(TenonBackend, size, 0);
 OFFSET(TenonBackend, abi_major, 4);
 OFFSET(TenonBackend, abi_minor, 8);
@@ -201,8 +258,9 @@ OFFSET(TenonBackend, core, 40);
 OFFSET(TenonBackend, streams, 48);
 OFFSET(TenonBackend, memory, 56);
 OFFSET(TenonBackend, tensor, 64);
-OFFSET(TenonBackend, query_extension, 72);
-OFFSET(TenonBackend, shutdown, 80);
+OFFSET(TenonBackend, fused, 72);
+OFFSET(TenonBackend, query_extension, 80);
+OFFSET(TenonBackend, shutdown, 88);
 
 SIZE(TenonTestOps, 40);
 OFFSET(TenonTestOps, size, 0);
@@ -213,7 +271,7 @@ OFFSET(TenonTestOps, set_memory_limit, 24);
 OFFSET(TenonTestOps, counters, 32);
 
 NUMBER(TENON_ABI_MAJOR, 0);
-NUMBER(TENON_ABI_MINOR, 1);
+NUMBER(TENON_ABI_MINOR, 2);
 NUMBER(TENON_ABI_MAX_RANK, 8);
 
 NUMBER(TENON_OK, 0);
@@ -241,6 +299,8 @@ NUMBER(TENON_F32, 12);
 NUMBER(TENON_F64, 13);
 NUMBER(TENON_C64, 14);
 NUMBER(TENON_C128, 15);
+NUMBER(TENON_F8E4M3FN, 16);
+NUMBER(TENON_F8E5M2, 17);
 
 NUMBER(TENON_OP_INPUT, 1);
 NUMBER(TENON_OP_SCALAR, 2);

@@ -15,16 +15,15 @@ static TenonStatus device_count(uint32_t* count, TenonError* error) {
 }
 static TenonStatus device_props(uint32_t index, TenonDeviceProps* props, TenonError* error) {
   const uint64_t dtypes = ((1ull << TENON_C64) - 1) & ~1ull; /* all but complex */
-  TenonDeviceProps mine = {
-      .size = sizeof mine,
-      .min_alignment = 64,
-      .max_operands = TENON_KIT_MAX_OPERANDS,
-      .max_instrs = TENON_KIT_MAX_INSTRS,
-      .max_scalars = TENON_KIT_MAX_SCALARS,
-      .storage_dtypes = dtypes | TENON_DTYPE_BIT(TENON_C64) | TENON_DTYPE_BIT(TENON_C128),
-      .compute_dtypes = dtypes,
-      .opcodes = {~1ull, 1ull},
-      .name = "mini"};
+  TenonDeviceProps mine = {.size = sizeof mine,
+                           .min_alignment = 64,
+                           .max_operands = TENON_KIT_MAX_OPERANDS,
+                           .max_instrs = TENON_KIT_MAX_INSTRS,
+                           .max_scalars = TENON_KIT_MAX_SCALARS,
+                           .storage_dtypes = (1ull << TENON_DTYPE_COUNT) - 2,
+                           .compute_dtypes = dtypes,
+                           .opcodes = {~1ull, 1ull},
+                           .name = "mini"};
   if (index != 0) return tenon_fail(error, TENON_INVALID_ARGUMENT, "mini: device %u of 1", index);
   tenon_write_struct(props, &mine, sizeof mine);
   return TENON_OK;

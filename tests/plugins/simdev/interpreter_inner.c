@@ -5,17 +5,16 @@
 
 static TenonStatus device_props(uint32_t index, TenonDeviceProps* props, TenonError* error) {
   const uint64_t dtypes = ((1ull << TENON_C64) - 1) & ~1ull;
-  TenonDeviceProps mine = {
-      .size = sizeof mine,
-      .flags = TENON_DEVICE_HOST_ADDRESSABLE,
-      .min_alignment = 64,
-      .max_operands = TENON_KIT_MAX_OPERANDS,
-      .max_instrs = TENON_KIT_MAX_INSTRS,
-      .max_scalars = TENON_KIT_MAX_SCALARS,
-      .storage_dtypes = dtypes | TENON_DTYPE_BIT(TENON_C64) | TENON_DTYPE_BIT(TENON_C128),
-      .compute_dtypes = dtypes,
-      .opcodes = {~1ull, 1ull},
-      .name = "interpreter"};
+  TenonDeviceProps mine = {.size = sizeof mine,
+                           .flags = TENON_DEVICE_HOST_ADDRESSABLE,
+                           .min_alignment = 64,
+                           .max_operands = TENON_KIT_MAX_OPERANDS,
+                           .max_instrs = TENON_KIT_MAX_INSTRS,
+                           .max_scalars = TENON_KIT_MAX_SCALARS,
+                           .storage_dtypes = (1ull << TENON_DTYPE_COUNT) - 2,
+                           .compute_dtypes = dtypes,
+                           .opcodes = {~1ull, 1ull},
+                           .name = "interpreter"};
   (void)index, (void)error;
   tenon_write_struct(props, &mine, sizeof mine);
   return TENON_OK;

@@ -12,6 +12,16 @@ void LaunchKernel(Device& device, TenonStream stream, TenonKernel kernel,
 void Matmul(Device& device, TenonStream stream, const TenonMatmulArgs* args, TenonCall* call);
 void Gather(Device& device, TenonStream stream, const TenonIndexArgs* args, TenonCall* call);
 void Scatter(Device& device, TenonStream stream, const TenonIndexArgs* args, TenonCall* call);
+void LaunchList(Device& device, TenonStream stream, TenonKernel kernel, const TenonLaunch* launches,
+                uint32_t n);
+void Softmax(Device& device, TenonStream stream, const TenonSoftmaxArgs* args, TenonCall* call);
+void SoftmaxBackward(Device& device, TenonStream stream, const TenonSoftmaxBackwardArgs* args,
+                     TenonCall* call);
+void CrossEntropy(Device& device, TenonStream stream, const TenonCrossEntropyArgs* args,
+                  TenonCall* call);
+void LayerNorm(Device& device, TenonStream stream, const TenonLayerNormArgs* args, TenonCall* call);
+void LayerNormBackward(Device& device, TenonStream stream, const TenonLayerNormBackwardArgs* args,
+                       TenonCall* call);
 
 }  // namespace simdev
 

@@ -325,6 +325,20 @@ TenonStatus CallScatter(TenonDevice device, TenonStream stream, const TenonIndex
   return guard(error, [&] { Scatter(*FindWorkingDevice(device), stream, args, call); });
 }
 
+// ---- fused: what the backend inside has
+
+// One entry: the function of launch.h behind the guard.
+template <class Args, void (*kCall)(Device&, TenonStream, const Args*, TenonCall*)>
+TenonStatus CallFused(TenonDevice device, TenonStream stream, const Args* args, TenonCall* call,
+                      TenonError* error) noexcept {
+  return guard(error, [&] { kCall(*FindWorkingDevice(device), stream, args, call); });
+}
+
+TenonStatus CallLaunchList(TenonDevice device, TenonStream stream, TenonKernel kernel,
+                           const TenonLaunch* launches, uint32_t n, TenonError* error) noexcept {
+  return guard(error, [&] { LaunchList(*FindWorkingDevice(device), stream, kernel, launches, n); });
+}
+
 // ---- extensions
 // ----------------------------------------------------------------------------------
 
@@ -372,9 +386,17 @@ constexpr TenonStreamOps streams = {sizeof streams, 0,           StreamCreate, S
                                     EventRecord,    EventWait,   EventSync,    EventQuery};
 constexpr TenonMemOps memory = {sizeof memory, 0, MemInfo, PinnedAlloc, PinnedFree, CopyPeer};
 constexpr TenonTensorOps tensor = {sizeof tensor, 0, CallMatmul, CallGather, CallScatter};
+constexpr TenonFusedOps fused = {sizeof fused,
+                                 0,
+                                 CallLaunchList,
+                                 CallFused<TenonSoftmaxArgs, Softmax>,
+                                 CallFused<TenonSoftmaxBackwardArgs, SoftmaxBackward>,
+                                 CallFused<TenonCrossEntropyArgs, CrossEntropy>,
+                                 CallFused<TenonLayerNormArgs, LayerNorm>,
+                                 CallFused<TenonLayerNormBackwardArgs, LayerNormBackward>};
 constexpr TenonBackend backend = {
-    sizeof backend, TENON_ABI_MAJOR, TENON_ABI_MINOR, 0,       "simdev",       "Tenon", "0.1",
-    &core,          &streams,        &memory,         &tensor, QueryExtension, nullptr};
+    sizeof backend, TENON_ABI_MAJOR, TENON_ABI_MINOR, 0,       "simdev", "Tenon",        "0.1",
+    &core,          &streams,        &memory,         &tensor, &fused,   QueryExtension, nullptr};
 
 }  // namespace
 }  // namespace simdev
