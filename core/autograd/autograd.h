@@ -12,12 +12,12 @@
 #ifndef TENON_AUTOGRAD_AUTOGRAD_H_
 #define TENON_AUTOGRAD_AUTOGRAD_H_
 
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "tenon/tensor/tensor.h"
 
 namespace tenon {
@@ -85,7 +85,7 @@ struct GradcheckOptions {
 };
 // `inputs`: float64 leaves that require a gradient. Returns an empty string, or what is wrong:
 // which input, which element, both values.
-std::string gradcheck(const std::function<Tensor(std::span<const Tensor>)>& function,
+std::string gradcheck(absl::FunctionRef<Tensor(std::span<const Tensor>)> function,
                       std::span<const Tensor> inputs, GradcheckOptions options = {});
 
 }  // namespace tenon

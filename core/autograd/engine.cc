@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "tenon/autograd/autograd.h"
 #include "tenon/ops/elementwise.h"
 
@@ -168,10 +169,7 @@ class Walk {
       }
       table_.erase(node);
       free_places_.push_back(place);
-      struct Held {
-        Node* node;
-        ~Held() { release(node); }
-      } held{node};
+      const absl::Cleanup held = [node] { release(node); };
       visit(*node, gradients, results);
     }
     finished_ = true;

@@ -8,7 +8,7 @@
 namespace tenon {
 namespace {
 
-using Checked = std::function<Tensor(std::span<const Tensor>)>;
+using Checked = absl::FunctionRef<Tensor(std::span<const Tensor>)>;
 
 std::vector<double> values(const Tensor& t) {
   NoGradScope constant;
@@ -30,12 +30,12 @@ Tensor direction(const Tensor& like, size_t number = 0) {
 }
 
 // A function of the inputs to one number, and its gradient.
-double weighted(const Checked& f, const std::vector<Tensor>& inputs, const Tensor& weights) {
+double weighted(Checked f, const std::vector<Tensor>& inputs, const Tensor& weights) {
   NoGradScope constant;
   return sum(multiply(f(inputs), weights)).item();
 }
 
-std::string compare(const Checked& f, std::span<const Tensor> inputs, const Tensor& weights,
+std::string compare(Checked f, std::span<const Tensor> inputs, const Tensor& weights,
                     const std::vector<Tensor>& analytic, const GradcheckOptions& o,
                     const char* order) {
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -66,8 +66,7 @@ std::string compare(const Checked& f, std::span<const Tensor> inputs, const Tens
 
 }  // namespace
 
-std::string gradcheck(const Checked& function, std::span<const Tensor> inputs,
-                      GradcheckOptions options) {
+std::string gradcheck(Checked function, std::span<const Tensor> inputs, GradcheckOptions options) {
   for (const Tensor& x : inputs) {
     if (!x.defined() || x.dtype() != DType::float64 || !x.requires_grad() || !x.is_leaf()) {
       fail(ErrorCode::kInvalidArgument, "gradcheck",
@@ -88,7 +87,7 @@ std::string gradcheck(const Checked& function, std::span<const Tensor> inputs,
   // own.
   std::vector<Tensor> directions;
   for (const Tensor& x : inputs) directions.push_back(direction(x, directions.size() + 1));
-  const Checked slope = [&](std::span<const Tensor> x) {
+  const auto slope = [&](std::span<const Tensor> x) {
     EnableGradScope inner;
     const Tensor inner_roots[] = {function(x)};
     const std::vector<Tensor> g =

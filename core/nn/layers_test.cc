@@ -6,6 +6,7 @@
 #include "tenon/autograd/autograd.h"
 #include "tenon/nn/activation.h"
 #include "tenon/nn/dropout.h"
+#include "tenon/nn/layer_norm.h"
 #include "tenon/nn/linear.h"
 #include "tenon/nn/sequential.h"
 #include "tenon/ops/reduce.h"
@@ -71,6 +72,25 @@ TEST(LinearTest, ErrorsSayWhatFits) {
   EXPECT_TRUE(has(what, "linear: ") && has(what, "[2, 5]") && has(what, "[3, 4]")) << what;
   error_of(ErrorCode::kShape, [&] { layer(zeros({})); });
   error_of(ErrorCode::kInvalidArgument, [] { Linear(0, 3); });
+}
+
+TEST(LayerNormTest, NormalizesScalesAndShifts) {
+  LayerNorm layer({3});
+  EXPECT_EQ(values(layer.weight), (std::vector<double>{1, 1, 1}));
+  EXPECT_EQ(values(layer.bias), (std::vector<double>{0, 0, 0}));
+  layer.to(DType::float64);
+  layer.to(test_device());
+  const Tensor x = on_device({1, 2, 6}, {1, 3});  // mean 3, variance 14/3
+  const double r = 1 / std::sqrt(14.0 / 3 + 1e-5);
+  expect_near(layer(x), {-2 * r, -r, 3 * r}, 1e-14, 1e-15);
+  EXPECT_EQ(layer.parameters().size(), 2u);
+  EXPECT_EQ(LayerNorm({2, 3}, 1e-5, true, false).parameters().size(), 1u);
+  EXPECT_EQ(LayerNorm({2, 3}, 1e-5, false).parameters().size(), 0u);
+  sum(square(layer(x))).backward();
+  EXPECT_TRUE(layer.weight.grad().defined() && layer.bias.grad().defined());
+  EXPECT_TRUE(has(error_of(ErrorCode::kShape, [&] { layer(zeros(Dims{2, 4})); }), "layer_norm"));
+  error_of(ErrorCode::kInvalidArgument, [] { LayerNorm({}); });
+  error_of(ErrorCode::kInvalidArgument, [] { LayerNorm({3, 0}); });
 }
 
 TEST(ActivationTest, LayersAreTheirFunctions) {

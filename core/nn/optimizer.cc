@@ -1,11 +1,15 @@
 #include "tenon/nn/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
 #include <utility>
 
+#include "tenon/device/launch_list.h"
 #include "tenon/ops/fuse.h"
+#include "tenon/tensor/impl.h"
+#include "tenon/tensor/storage.h"
 
 namespace tenon::nn {
 namespace {
@@ -78,8 +82,10 @@ Optimizer::Optimizer(std::vector<Tensor> parameters, double lr,
       fail(ErrorCode::kAutograd, "Optimizer", "parameter ", i, " is the result of ",
            p.grad_fn_name(), "; optimize leaves (detach() makes one)");
     }
+    storages_.push_back(p.impl()->storage);
     slots_.push_back({.parameter = std::move(p)});
   }
+  std::sort(storages_.begin(), storages_.end());
 }
 
 void Optimizer::set_lr(double lr) {
@@ -100,13 +106,29 @@ void Optimizer::make_state(Slot& slot) const {
 
 void Optimizer::step() {
   const NoGradScope no_grad;
-  for (Slot& slot : slots_) {
-    const Tensor gradient = slot.parameter.grad();
-    if (!gradient.defined()) continue;
-    make_state(slot);
-    ++slot.steps;
-    update(slot, gradient);
+  // Parameters that share memory, or a gradient that is one of them, are updated in order.
+  const bool shared = std::adjacent_find(storages_.begin(), storages_.end()) != storages_.end();
+  LaunchList list;
+  try {
+    for (Slot& slot : slots_) {
+      const Tensor gradient = slot.parameter.grad();
+      if (!gradient.defined()) continue;
+      make_state(slot);
+      ++slot.steps;
+      const bool apart = !shared && !std::binary_search(storages_.begin(), storages_.end(),
+                                                        gradient.impl()->storage);
+      if (!apart) list.flush();
+      update(slot, gradient, apart ? &list : nullptr);
+    }
+  } catch (...) {
+    // What came before the one that failed is updated, as on a device that runs each at once.
+    try {
+      list.flush();
+    } catch (const Error&) {  // the first error is the one to report
+    }
+    throw;
   }
+  list.flush();
 }
 
 void Optimizer::list_state(size_t place, const Slot& slot, StateDict* list) const {
@@ -162,7 +184,7 @@ Sgd::Sgd(std::vector<Tensor> parameters, const SgdOptions& options)
   }
 }
 
-void Sgd::update(Slot& slot, const Tensor& gradient) {
+void Sgd::update(Slot& slot, const Tensor& gradient, LaunchList* list) {
   // Kept for good: nothing is destroyed when the program exits.
   static const Fused* const plain = new Fused(fuse("sgd", 4, 1, sgd_plain));
   static const Fused* const heavy_ball = new Fused(fuse("sgd_momentum", 6, 2, sgd_momentum<false>));
@@ -170,14 +192,14 @@ void Sgd::update(Slot& slot, const Tensor& gradient) {
   const Tensor& p = slot.parameter;
   if (options_.momentum == 0) {
     Tensor targets[] = {p};
-    plain->run_inplace(targets,
-                       std::initializer_list<Operand>{p, gradient, lr(), options_.weight_decay});
+    plain->run_inplace(
+        targets, std::initializer_list<Operand>{p, gradient, lr(), options_.weight_decay}, list);
     return;
   }
   Tensor targets[] = {p, slot.state[0]};
   const Operand operands[] = {
       p, gradient, lr(), options_.weight_decay, slot.state[0], options_.momentum};
-  (options_.nesterov ? nesterov : heavy_ball)->run_inplace(targets, operands);
+  (options_.nesterov ? nesterov : heavy_ball)->run_inplace(targets, operands, list);
 }
 
 // --- AdamW ---
@@ -190,7 +212,7 @@ AdamW::AdamW(std::vector<Tensor> parameters, const AdamWOptions& options)
   check_number("AdamW", "weight_decay", options.weight_decay, 0, kInfinity);
 }
 
-void AdamW::update(Slot& slot, const Tensor& gradient) {
+void AdamW::update(Slot& slot, const Tensor& gradient, LaunchList* list) {
   static const Fused* const program = new Fused(fuse("adamw", 11, 3, adamw));  // kept for good
   const auto& [initial_lr, beta1, beta2, eps, weight_decay] = options_;
   // Both bias corrections as factors of numbers:
@@ -207,7 +229,7 @@ void AdamW::update(Slot& slot, const Tensor& gradient) {
       slot.parameter, slot.state[0], slot.state[1], gradient, 1 - lr() * weight_decay,
       lr() * c2 / c1, beta1,         1 - beta1,     beta2,    1 - beta2,
       c2 * eps};
-  program->run_inplace(targets, operands);
+  program->run_inplace(targets, operands, list);
 }
 
 }  // namespace tenon::nn

@@ -7,11 +7,11 @@
 //     optimizer.step();
 //   }
 //
-// A step reads and writes each parameter once: the whole rule is one fused program per parameter,
-// with the learning rate and all other numbers in run-time slots, so that changing them compiles
-// nothing. State (momentum, moments) lives beside the parameter, on its device; that of float16 and
-// bfloat16 parameters is float32. Parameters whose grad() is undefined are skipped and their state
-// stays.
+// A step reads and writes each parameter once: the whole rule is one fused program, with the
+// learning rate and all other numbers in run-time slots, so that changing them compiles nothing. A
+// device that can (TenonFusedOps.launch_list) updates all parameters in one launch. State
+// (momentum, moments) lives beside the parameter, on its device; that of float16 and bfloat16
+// parameters is float32. Parameters whose grad() is undefined are skipped and their state stays.
 //
 // An optimizer holds handles to the parameters it was given, so make it after Module::to(). step()
 // changes parameters in place; values that a graph saved before are refused by a later backward()
@@ -30,6 +30,11 @@
 
 #include "tenon/nn/state_dict.h"
 #include "tenon/tensor/tensor.h"
+
+namespace tenon {
+class LaunchList;  // device/launch_list.h
+struct Storage;    // tensor/storage.h
+}  // namespace tenon
 
 namespace tenon::nn {
 
@@ -64,14 +69,16 @@ class Optimizer {
   // `state_names`: the tensors of the parameter's shape that the rule keeps, zeros at first.
   Optimizer(std::vector<Tensor> parameters, double lr, std::vector<std::string> state_names);
 
-  // One step of one parameter. Nothing is recorded.
-  virtual void update(Slot& slot, const Tensor& gradient) = 0;
+  // One step of one parameter, which reads and writes nothing but that, its gradient and its state.
+  // Nothing is recorded. `list`: for Fused::run_inplace; may be null.
+  virtual void update(Slot& slot, const Tensor& gradient, LaunchList* list) = 0;
 
  private:
   void make_state(Slot& slot) const;
   void list_state(size_t place, const Slot& slot, StateDict* list) const;
 
   std::vector<Slot> slots_;
+  std::vector<const Storage*> storages_;  // of the parameters, sorted
   double lr_;
   std::vector<std::string> state_names_;
 };
@@ -90,7 +97,7 @@ class Sgd : public Optimizer {
   explicit Sgd(std::vector<Tensor> parameters, const SgdOptions& options = {});
 
  private:
-  void update(Slot& slot, const Tensor& gradient) override;
+  void update(Slot& slot, const Tensor& gradient, LaunchList* list) override;
   SgdOptions options_;
 };
 
@@ -108,7 +115,7 @@ class AdamW : public Optimizer {
   explicit AdamW(std::vector<Tensor> parameters, const AdamWOptions& options = {});
 
  private:
-  void update(Slot& slot, const Tensor& gradient) override;
+  void update(Slot& slot, const Tensor& gradient, LaunchList* list) override;
   AdamWOptions options_;
   // The bias corrections of the step count they were last computed for: most parameters share one.
   int64_t corrected_for_ = 0;

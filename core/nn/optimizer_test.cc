@@ -214,6 +214,82 @@ TEST(OptimizerTest, StepsAreTheSameForAnyLayout) {
   }
 }
 
+// Devices that can update all of these in one launch: several dtypes and layouts, a parameter
+// without gradient between them.
+TEST(OptimizerTest, ManyParametersAreEachUpdatedAsIfAlone) {
+  const auto make = [] {
+    std::vector<Tensor> all;
+    for (const int64_t n : {1, 7, 64, 1000, 4099}) {
+      all.push_back(parameter(numbers(static_cast<size_t>(n), static_cast<uint64_t>(n)), {n},
+                              n == 64 ? DType::float64 : DType::float32));
+    }
+    Tensor turned = on_device(numbers(6), {2, 3}).transpose();
+    all.push_back(turned.requires_grad_());
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (i == 2) continue;
+      all[i].set_grad(on_device(numbers(static_cast<size_t>(all[i].size()), i + 5),
+                                Dims(all[i].shape()), all[i].dtype()));
+    }
+    return all;
+  };
+  const auto check = [&](const auto& optimizer_of) {
+    const std::vector<Tensor> together = make(), alone = make();
+    const auto one = optimizer_of(together);
+    std::vector<std::unique_ptr<Optimizer>> each;
+    for (const Tensor& p : alone) each.push_back(optimizer_of({p}));
+    for (int t = 0; t < 3; ++t) {
+      one->step();
+      for (const auto& optimizer : each) optimizer->step();
+    }
+    for (size_t i = 0; i < together.size(); ++i) {
+      EXPECT_EQ(values(together[i]), values(alone[i])) << i;
+      EXPECT_EQ(values(together[i]) == values(make()[i]), i == 2) << i;
+    }
+  };
+  check([](std::vector<Tensor> p) {
+    return std::make_unique<AdamW>(std::move(p), AdamWOptions{.lr = 0.1});
+  });
+  check([](std::vector<Tensor> p) {
+    return std::make_unique<Sgd>(std::move(p), SgdOptions{.lr = 0.1, .momentum = 0.5});
+  });
+}
+
+// Then the order counts, so they are not updated in one launch.
+TEST(OptimizerTest, ParametersThatShareMemoryAreUpdatedInOrder) {
+  const Tensor base = on_device({1, 2, 3, 4}, {4});
+  Tensor left = base.detach(), right = base.detach();
+  left.requires_grad_();
+  right.requires_grad_();
+  left.set_grad(on_device({1, 1, 1, 1}, {4}));
+  right.set_grad(on_device({2, 2, 2, 2}, {4}));
+  Sgd({left, right}, {.lr = 1, .weight_decay = 0.5}).step();
+  expect_near(base, {-2.25, -2, -1.75, -1.5}, 1e-14);  // (x - (1 + x / 2)) / 2 - 2
+  // A gradient that is another parameter.
+  Tensor p = on_device({1, 2}, {2}), q = on_device({10, 20}, {2});
+  p.requires_grad_();
+  q.requires_grad_();
+  p.set_grad(on_device({1, 1}, {2}));
+  q.set_grad(p.detach());
+  Sgd({p, q}, {.lr = 1}).step();
+  expect_near(q, {10, 19}, 1e-14);
+}
+
+TEST(OptimizerTest, WhatCameBeforeAFailureIsUpdated) {
+  double memory[2] = {5, 6};
+  const int64_t shape[] = {2}, strides[] = {1};
+  Tensor p = on_device({1, 2}, {2});
+  Tensor q =
+      from_memory(memory, DType::float64, shape, strides, /*read_only=*/true, nullptr, nullptr);
+  p.requires_grad_();
+  q.requires_grad_();
+  p.set_grad(on_device({1, 1}, {2}));
+  q.set_grad(ones(Dims{2}, DType::float64));
+  Sgd optimizer({p, q}, {.lr = 1});
+  error_of(ErrorCode::kReadOnly, [&] { optimizer.step(); });
+  EXPECT_EQ(memory[0], 5);
+  expect_near(p, {0, 1}, 1e-14);
+}
+
 // Steps [from, to); returns the parameter's values.
 std::vector<double> run_steps(Optimizer& optimizer, const Tensor& p, int from, int to) {
   Tensor leaf_p = p;

@@ -8,7 +8,7 @@ namespace tenon::nn {
 namespace {
 
 bool dtypes_fit(DType from, DType to) {
-  return from == to || (is_floating(from) && is_floating(to));
+  return from == to || ((is_floating(from) || is_float8(from)) && is_floating(to));
 }
 
 }  // namespace

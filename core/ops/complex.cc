@@ -101,6 +101,18 @@ Tensor complex(const Tensor& real, const Tensor& imag) {
   return y;
 }
 
+Tensor full_complex(DimsView shape, double real, double imag, DType dtype, Device device) {
+  if (dtype == DType::none) dtype = DType::complex64;
+  if (!is_complex(dtype)) {
+    fail(ErrorCode::kDType, "full", "a complex number does not fit into ", dtype_name(dtype),
+         "; take complex64 or complex128, or its real part");
+  }
+  const Tensor y = empty(shape, dtype, device);
+  raw_fill(part_of(y, 0), real);
+  raw_fill(part_of(y, 1), imag);
+  return y;
+}
+
 Tensor call_complex(const char* name, const ComplexForm& form, std::span<const Operand> operands) {
   const Parts parts(name, operands);
   if (form.gives_complex) return into_new(*form.op, parts);

@@ -7,48 +7,11 @@
 #include <span>
 #include <type_traits>
 
+#include "tenon/ops/complex_functions.h"
 #include "tenon/ops/map_op.h"
-#include "tenon/ops/rows.h"
 #include "tenon/tensor/impl.h"
 
 namespace tenon {
-namespace complex_rows {
-
-using map::Value;
-
-struct Pair {
-  Value re, im;
-};
-inline Pair operator+(Pair a, Pair b) { return {a.re + b.re, a.im + b.im}; }
-inline Pair operator-(Pair a, Pair b) { return {a.re - b.re, a.im - b.im}; }
-inline Pair operator-(Pair a) { return {-a.re, -a.im}; }
-inline Pair operator*(Pair a, Pair b) {
-  return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
-}
-// Smith (1962): scaled by the divisor's larger part, so that squares neither overflow nor vanish.
-inline Pair operator/(Pair a, Pair b) {
-  const Value flat = abs(b.re) < abs(b.im);  // the imaginary part is the larger
-  const Value large = select(flat, b.im, b.re), small = select(flat, b.re, b.im);
-  const Value zero = eq(large, 0.0) & eq(small, 0.0);
-  const Value ratio = select(zero, 0.0, small / large);
-  const Value scale = select(zero, abs(large), large + small * ratio);
-  const Value re = select(flat, a.re * ratio + a.im, a.re + a.im * ratio);
-  const Value im = select(flat, a.im * ratio - a.re, a.im - a.re * ratio);
-  return {re / scale, im / scale};
-}
-inline Pair recip(Pair a) {
-  const auto number = [&](double x) { return a.re.builder().constant(x, a.re.dtype()); };
-  return Pair{number(1), number(0)} / a;
-}
-inline Pair conj_of(Pair a) { return {a.re, -a.im}; }
-inline Value abs(Pair a) { return rows::hypotenuse(a.re, a.im); }
-inline Value eq(Pair a, Pair b) { return eq(a.re, b.re) & eq(a.im, b.im); }
-inline Value ne(Pair a, Pair b) { return ne(a.re, b.re) | ne(a.im, b.im); }
-inline Value is_infinite(Pair a) { return rows::is_infinite(a.re) | rows::is_infinite(a.im); }
-inline Value is_finite(Pair a) { return rows::is_finite(a.re) & rows::is_finite(a.im); }
-
-}  // namespace complex_rows
-
 // The operation on parts: inputs re, im, re, im, ..; outputs re, im, or one that is real or bool.
 struct ComplexForm {
   MapOp* op;

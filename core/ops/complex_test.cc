@@ -7,6 +7,8 @@
 #include "tenon/ops/elementwise.h"
 #include "tenon/ops/index.h"
 #include "tenon/ops/linear_algebra.h"
+#include "tenon/ops/reduce.h"
+#include "tenon/ops/scan.h"
 #include "tenon/ops/tensor_testing.h"
 
 namespace tenon {
@@ -177,9 +179,45 @@ TEST(Complex, InPlace) {
   EXPECT_TRUE(near(z, Numbers{{2, 2}, {-44, 8}}, 0));
 }
 
+TEST(Complex, Reductions) {
+  const Numbers a = numbers(12, 3);
+  for (DType d : {DType::complex64, DType::complex128}) {
+    for (Layout layout : kLayouts) {
+      const Tensor x = make_complex(layout, d, {4, 3}, a);
+      const Real epsilon = d == DType::complex64 ? 0x1p-20L : 0x1p-49L;
+      Numbers sums(3), means, products(4, 1);
+      Number all_sum, all_product = 1;
+      for (size_t i = 0; i < 12; ++i) {
+        sums[i % 3] += a[i];
+        products[i / 3] *= a[i];
+        all_sum += a[i];
+        all_product *= a[i];
+      }
+      for (const Number& s : sums) means.push_back(s / Real{4});
+      EXPECT_EQ(sum(x).dtype(), d);
+      EXPECT_TRUE(near(sum(x, {0}), sums, epsilon));
+      EXPECT_TRUE(near(mean(x, {0}), means, epsilon));
+      EXPECT_TRUE(near(prod(x, {1}), products, epsilon));
+      EXPECT_TRUE(near(sum(x), Numbers{all_sum}, 4 * epsilon));
+      EXPECT_TRUE(near(prod(x), Numbers{all_product}, 4 * epsilon));
+      EXPECT_EQ(shape_of(prod(x, {-1}, true)), (Dims{4, 1}));
+      EXPECT_EQ(shape_of(sum(x, {0, 1}, true)), (Dims{1, 1}));
+      EXPECT_TRUE(near(cumulative_sum(x, 0)[3], sums, epsilon));
+      EXPECT_TRUE(near(cumulative_prod(x, 1)[2][2], Numbers{a[6] * a[7] * a[8]}, epsilon));
+    }
+    EXPECT_TRUE(near(sum(make_complex(Numbers{}, d)), Numbers{0}, 0));
+    EXPECT_TRUE(near(prod(make_complex(Numbers{}, d)), Numbers{1}, 0));
+    const Tensor scalar = reshape(make_complex({{1, 2}}, d), {});
+    EXPECT_TRUE(near(prod(scalar), Numbers{{1, 2}}, 0));
+    EXPECT_FALSE(prod(scalar).shares_storage_with(scalar));
+  }
+  error_of(ErrorCode::kDType, [] { max(make_complex({{1, 2}})); });
+  error_of(ErrorCode::kDType, [] { var(make_complex({{1, 2}})); });
+}
+
 TEST(Complex, Refusals) {
   const Tensor z = make_complex({{1, 2}});
-  error_of(ErrorCode::kDType, [&] { exp(z); });
+  error_of(ErrorCode::kDType, [&] { erf(z); });
   error_of(ErrorCode::kDType, [&] { maximum(z, z); });
   error_of(ErrorCode::kDType, [&] { (void)(z < z); });
   error_of(ErrorCode::kShape, [&] {

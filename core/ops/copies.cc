@@ -54,6 +54,14 @@ void copy_vjp(const VjpCall& call) {
 void destroy_copy(void* payload) { static_cast<CopyRecord*>(payload)->~CopyRecord(); }
 constexpr OpInfo kCopy{"copy_", &copy_vjp, &destroy_copy};
 
+// A float8 has no gradient, so a conversion that should pass one on is a mistake.
+void check_no_gradient_into_float8(const char* operation, const Tensor& x, DType dtype) {
+  if (__builtin_expect(is_float8(dtype), 0) && wants_grad(x)) {
+    fail(ErrorCode::kAutograd, operation, describe(x), " requires a gradient, which ",
+         dtype_name(dtype), " cannot have; use detach() first");
+  }
+}
+
 [[gnu::cold]] void check_defined(const char* operation, const Tensor& x) {
   if (!x.defined()) fail(ErrorCode::kInvalidArgument, operation, "the tensor is undefined");
 }
@@ -83,6 +91,7 @@ Tensor Tensor::to(DType dtype, bool copy) const {
   if (dtype == DType::none) fail(ErrorCode::kDType, "to", "no dtype was given");
   const DType own = this->dtype();
   if (own == dtype) return copy ? clone() : *this;
+  check_no_gradient_into_float8("to", *this, dtype);
   Tensor y = is_dense(shape(), strides())
                  ? new_tensor_strided(impl_->device(), dtype, shape(), strides())
                  : new_tensor(impl_->device(), dtype, shape());
@@ -134,6 +143,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
     broadcast_strides("copy_", source.shape(), source.strides(),
                       shape());  // says what does not fit
   }
+  check_no_gradient_into_float8("copy_", source, dtype());
   Tensor from = source;
   if (&from.impl()->device() != &impl_->device()) from = copy_to_device(from, impl_->device());
   const bool same_elements =

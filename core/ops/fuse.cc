@@ -57,13 +57,14 @@ std::vector<Tensor> Fused::operator()(std::span<const Operand> operands) const {
   return outputs;
 }
 
-void Fused::run_inplace(std::span<Tensor> targets, std::span<const Operand> operands) const {
+void Fused::run_inplace(std::span<Tensor> targets, std::span<const Operand> operands,
+                        LaunchList* list) const {
   check_count(*op_, operands.size());
   if (targets.size() != static_cast<size_t>(op_->n_outputs())) {
     fail(ErrorCode::kInvalidArgument, op_->name(), "writes ", op_->n_outputs(), " targets, not ",
          static_cast<int64_t>(targets.size()));
   }
-  op_->call_into(targets, operands.data());
+  op_->call_into(targets, operands.data(), list);
 }
 
 }  // namespace tenon

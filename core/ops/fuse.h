@@ -23,7 +23,8 @@
 
 namespace tenon {
 
-class MapOp;  // map_op.h
+class LaunchList;  // device/launch_list.h
+class MapOp;       // map_op.h
 
 class Fused {
  public:
@@ -34,7 +35,11 @@ class Fused {
   }
   // Writes output i into targets[i] in place; records no graph and refuses targets that require a
   // gradient unless in a NoGradScope. All targets have the operands' broadcast shape.
-  void run_inplace(std::span<Tensor> targets, std::span<const Operand> operands) const;
+  //
+  // With `list` the launch may be put off until list->flush(), to be enqueued with others; till
+  // then the tensors stay alive and nothing else reads the targets or writes the operands.
+  void run_inplace(std::span<Tensor> targets, std::span<const Operand> operands,
+                   LaunchList* list = nullptr) const;
 
  private:
   friend Fused fuse(std::string name, int n_inputs, int n_outputs,

@@ -19,7 +19,7 @@ void describe_to(TenonTensor* out, const Tensor& t) {
   const TensorImpl* i = t.impl();
   out->buffer = i->storage->memory.buffer;
   out->offset = i->byte_offset();
-  out->dtype = static_cast<uint32_t>(i->dtype);
+  out->dtype = static_cast<uint32_t>(is_float8(i->dtype) ? DType::uint8 : i->dtype);  // its bits
   out->rank = std::min<uint32_t>(i->rank, TENON_ABI_MAX_RANK);
   out->reserved = 0;
   std::copy_n(i->sizes, out->rank, out->sizes);

@@ -69,6 +69,7 @@ constexpr OpInfo kPut{kName, &put_vjp, &destroy_put};
 // The number or tensor in x's dtype, on x's device, with no more dimensions than `shape`, to which
 // it broadcasts.
 Tensor value_for(const Tensor& x, const Operand& value, DimsView shape, bool accumulate) {
+  if (accumulate) check_computes(kName, x);
   if (!value.is_tensor()) {
     const Scalar& number = value.scalar();
     if (!number.is_floating() && !number.fits(x.dtype())) {
@@ -125,8 +126,9 @@ bool put_under_mask(const IndexParts& parts, const Operand& value) {
   Dims shape(p.tensor.shape());
   shape.resize(target.ndim() - p.axis);
   std::fill(shape.begin() + p.axes, shape.end(), 1);
-  const Tensor y = where(reshape(p.tensor.to(target.device()), shape), v, target);
-  raw_copy(target, y);
+  const Tensor y = where(reshape(p.tensor.to(target.device()), shape), bits_of_float8(v),
+                         bits_of_float8(target));
+  raw_copy(bits_of_float8(target), y);
   finish_put(target, y.impl()->node, y.impl()->output_index);
   return true;
 }

@@ -65,7 +65,7 @@ Tensor concat(std::span<const Tensor> tensors, int64_t axis) {
     }
     if (promote(d, t.dtype()) == DType::none) {
       fail(ErrorCode::kDType, "concat", dtype_name(d), " and ", dtype_name(t.dtype()),
-           " have no common dtype; convert with astype()");
+           " have no common dtype; ", promotion_advice(d, t.dtype()));
     }
     d = promote(d, t.dtype());
     shape[at] += t.impl()->sizes[at];

@@ -37,6 +37,12 @@ bool same_shape(const TensorImpl* a, const TensorImpl* b) {
 }  // namespace
 
 DType MapOp::common_dtype(const char* name, const Operand* operands) const {
+  for (int i = 0; i < n_operands_; ++i) {
+    if (operands[i].is_tensor() && is_float8(operands[i].tensor().dtype())) {
+      fail(ErrorCode::kDType, name, "is not defined for ", operands_text(operands, n_operands_),
+           ": ", kFloat8Advice);
+    }
+  }
   DType d = DType::none;
   const int first = class_ == DTypeClass::condition ? 1 : 0;
   for (int i = first; i < n_operands_; ++i) {
@@ -45,7 +51,7 @@ DType MapOp::common_dtype(const char* name, const Operand* operands) const {
     const DType promoted = d == DType::none ? own : promote(d, own);
     if (promoted == DType::none) {
       fail(ErrorCode::kDType, name, dtype_name(d), " and ", dtype_name(own),
-           " have no common dtype; convert one of them with astype()");
+           " have no common dtype; ", promotion_advice(d, own));
     }
     d = promoted;
   }
@@ -339,7 +345,7 @@ void MapOp::call_inplace(const char* name, Tensor& x, const Operand* operands) {
   finish_inplace(name, x, record);
 }
 
-void MapOp::call_into(std::span<Tensor> targets, const Operand* operands) {
+void MapOp::call_into(std::span<Tensor> targets, const Operand* operands, LaunchList* list) {
   Call c;
   resolve(name_, operands, c);
   DType dtypes[kMaxOperands];
@@ -364,7 +370,7 @@ void MapOp::call_into(std::span<Tensor> targets, const Operand* operands) {
   MapVariant& variant = variant_for(c, dtypes);
   if (c.simple && index_axes_ == ~0ull && simple_write(targets, c.tensors, c.n_tensors)) {
     launch_simple(variant, c.tensors, c.n_tensors, c.scalars, targets.data(),
-                  TENON_LAUNCH_MAY_ALIAS);
+                  TENON_LAUNCH_MAY_ALIAS, list);
   } else {
     launch_into(variant, name_, targets, c.tensors, c.n_tensors, c.scalars);
   }

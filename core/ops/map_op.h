@@ -21,6 +21,7 @@
 #include <tuple>
 #include <vector>
 
+#include "tenon/device/launch_list.h"
 #include "tenon/map/builder.h"
 #include "tenon/map/derive.h"
 #include "tenon/ops/operand.h"
@@ -115,8 +116,8 @@ class MapOp {
   void call_sum(const Operand* operands, DimsView out_shape, Tensor* outputs);
   // Output 0 into operand 0, which is `x`. `name`: what errors call this form, "add_".
   void call_inplace(const char* name, Tensor& x, const Operand* operands);
-  // Outputs into targets (optimizers); no record.
-  void call_into(std::span<Tensor> targets, const Operand* operands);
+  // Outputs into targets (optimizers); no record. `list`: as for Fused::run_inplace.
+  void call_into(std::span<Tensor> targets, const Operand* operands, LaunchList* list = nullptr);
 
   const char* name() const { return name_; }
   int n_operands() const { return n_operands_; }

@@ -207,7 +207,8 @@ void finish_inplace(const char* name, const Tensor& x, RecordGuard& record) {
 }
 
 void launch_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs,
-                   const uint64_t* scalars, const Tensor* outputs, uint32_t flags) {
+                   const uint64_t* scalars, const Tensor* outputs, uint32_t flags,
+                   LaunchList* list) {
   const TensorImpl* first = outputs[0].impl();
   if (__builtin_expect(first->size == 0, 0)) return;
   DeviceState& device = first->device();
@@ -236,7 +237,12 @@ void launch_simple(MapVariant& variant, const Tensor* const* inputs, int n_input
   l.sizes[0] = first->size;
   l.index_base = 0;
   l.index_strides[0] = 1;
-  run(variant.map_plans().on(device), stream, l);
+  const Plan& plan = variant.map_plans().on(device);
+  if (__builtin_expect(list != nullptr, 0)) {
+    list->add(plan, stream, l);
+  } else {
+    run(plan, stream, l);
+  }
 }
 
 void apply_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs,

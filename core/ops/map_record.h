@@ -36,9 +36,10 @@ class StackList {
 };
 
 // All inputs and outputs contiguous and of one shape: the launch as one run of elements. No record,
-// no version.
+// no version. `list`: enqueued with others when that is flushed.
 void launch_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs,
-                   const uint64_t* scalars, const Tensor* outputs, uint32_t flags);
+                   const uint64_t* scalars, const Tensor* outputs, uint32_t flags,
+                   LaunchList* list = nullptr);
 // All inputs contiguous and of one shape, which is the outputs'. The path of small calls.
 void apply_simple(MapVariant& variant, const Tensor* const* inputs, int n_inputs,
                   const uint64_t* scalars, Tensor* outputs);

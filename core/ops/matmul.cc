@@ -160,9 +160,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
          inner_b, "; transpose() one of them?");
   }
   const DType d = promote(a.dtype(), b.dtype());
-  if (d == DType::none || d == DType::bool_) {
+  if (d == DType::none || d == DType::bool_ || is_float8(d)) {
     fail(ErrorCode::kDType, "matmul", "is not defined for ", describe(a), " and ", describe(b),
-         "; convert with astype()");
+         "; ", promotion_advice(a.dtype(), b.dtype()));
   }
   if (a.dtype() != d) return matmul(a.to(d), b);
   if (b.dtype() != d) return matmul(a, b.to(d));

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "tenon/map/builder.h"
+#include "tenon/ops/complex_reduce.h"
 #include "tenon/ops/elementwise.h"
 #include "tenon/ops/join.h"
 #include "tenon/ops/views.h"
@@ -111,8 +112,9 @@ Shapes shapes_of(const char* name, const Tensor& x, DimsView axes, bool keepdims
   if (!x.defined()) fail(ErrorCode::kInvalidArgument, name, "the tensor is undefined");
   if (is_complex(x.dtype())) {
     fail(ErrorCode::kDType, name, "is not defined for ", describe(x),
-         ": complex tensors are not reduced; reduce real() and imag()");
+         ": of complex tensors there are sum, prod and mean; reduce real(), imag() or abs()");
   }
+  check_computes(name, x);
   Shapes s;
   const int rank = x.ndim();
   if (axes.empty()) {
@@ -296,12 +298,16 @@ Tensor reduce(int which, const OpInfo* op, const Tensor& x, DimsView axes, bool 
   return y;
 }
 
+bool is_complex_tensor(const Tensor& x) { return x.defined() && is_complex(x.dtype()); }
+
 }  // namespace
 
 Tensor sum(const Tensor& x, DimsView axes, bool keepdims) {
+  if (is_complex_tensor(x)) return complex_sum(x, axes, keepdims);
   return reduce(kSum, &kSumOp, x, axes, keepdims, false, false);
 }
 Tensor prod(const Tensor& x, DimsView axes, bool keepdims) {
+  if (is_complex_tensor(x)) return complex_prod(x, axes, keepdims);
   return reduce(kProd, &kProdOp, x, axes, keepdims, true, false);
 }
 Tensor max(const Tensor& x, DimsView axes, bool keepdims) {
@@ -322,6 +328,7 @@ Tensor finite_max(const Tensor& x, DimsView axes) {
 }
 
 Tensor mean(const Tensor& x, DimsView axes, bool keepdims) {
+  if (is_complex_tensor(x)) return complex_mean(x, axes, keepdims);
   const Shapes s = shapes_of("mean", x, axes, keepdims);
   const DType result = floating_dtype(x.dtype());
   const uint64_t slots[] = {Scalar(s.count).bits_as(compute_dtype(result))};

@@ -3,7 +3,7 @@
 // sum and prod of bool and small integers are int64 (uint64 for unsigned), of floats the same dtype
 // (float16 and bfloat16 accumulate in float32). Differentiable except any, all, argmax, argmin.
 // max, min, argmax and argmin of an empty axis raise kShape; sum is 0 and prod 1 there, mean and
-// var NaN.
+// var NaN. sum, prod and mean of complex tensors are complex; the others refuse them.
 #ifndef TENON_OPS_REDUCE_H_
 #define TENON_OPS_REDUCE_H_
 

@@ -25,21 +25,21 @@ inline constexpr Derived derived{};
 // --- the opcodes for double ---
 #define TENON_ROW_PRIMITIVE(name) \
   inline double name(double x) { return std::name(x); }
+// clang-format off
 TENON_ROW_PRIMITIVE(abs)
 TENON_ROW_PRIMITIVE(floor) TENON_ROW_PRIMITIVE(ceil) TENON_ROW_PRIMITIVE(trunc)
-    TENON_ROW_PRIMITIVE(rint) TENON_ROW_PRIMITIVE(sqrt) TENON_ROW_PRIMITIVE(exp)
-        TENON_ROW_PRIMITIVE(log) TENON_ROW_PRIMITIVE(sin) TENON_ROW_PRIMITIVE(cos)
-            TENON_ROW_PRIMITIVE(tanh) TENON_ROW_PRIMITIVE(erf) TENON_ROW_PRIMITIVE(exp2)
-                TENON_ROW_PRIMITIVE(expm1) TENON_ROW_PRIMITIVE(log2) TENON_ROW_PRIMITIVE(log10)
-                    TENON_ROW_PRIMITIVE(log1p) TENON_ROW_PRIMITIVE(tan) TENON_ROW_PRIMITIVE(asin)
-                        TENON_ROW_PRIMITIVE(acos) TENON_ROW_PRIMITIVE(atan)
-                            TENON_ROW_PRIMITIVE(sinh) TENON_ROW_PRIMITIVE(cosh)
-                                TENON_ROW_PRIMITIVE(asinh) TENON_ROW_PRIMITIVE(acosh)
-                                    TENON_ROW_PRIMITIVE(atanh) TENON_ROW_PRIMITIVE(erfc)
+TENON_ROW_PRIMITIVE(rint) TENON_ROW_PRIMITIVE(sqrt) TENON_ROW_PRIMITIVE(exp)
+TENON_ROW_PRIMITIVE(log) TENON_ROW_PRIMITIVE(sin) TENON_ROW_PRIMITIVE(cos)
+TENON_ROW_PRIMITIVE(tanh) TENON_ROW_PRIMITIVE(erf) TENON_ROW_PRIMITIVE(exp2)
+TENON_ROW_PRIMITIVE(expm1) TENON_ROW_PRIMITIVE(log2) TENON_ROW_PRIMITIVE(log10)
+TENON_ROW_PRIMITIVE(log1p) TENON_ROW_PRIMITIVE(tan) TENON_ROW_PRIMITIVE(asin)
+TENON_ROW_PRIMITIVE(acos) TENON_ROW_PRIMITIVE(atan) TENON_ROW_PRIMITIVE(sinh)
+TENON_ROW_PRIMITIVE(cosh) TENON_ROW_PRIMITIVE(asinh) TENON_ROW_PRIMITIVE(acosh)
+TENON_ROW_PRIMITIVE(atanh) TENON_ROW_PRIMITIVE(erfc)
 #undef TENON_ROW_PRIMITIVE
-                                        inline double rsqrt(double x) {
-  return 1 / std::sqrt(x);
-}
+
+inline double rsqrt(double x) { return 1 / std::sqrt(x); }
+// clang-format on
 inline double recip(double x) { return 1 / x; }
 inline double sign(double x) { return std::isnan(x) ? x : static_cast<double>((x > 0) - (x < 0)); }
 inline double max(double x, double y) { return std::isnan(x) || x > y ? x : y; }
@@ -85,6 +85,12 @@ T of_floats(T x, F f) {
   return f(x);
 }
 
+// The opcode keeps the sign of a zero.
+template <class T>
+T sign_of(T x) {
+  return of_floats(sign(x), [](auto v) { return v + 0.0; });
+}
+
 // Floats: by the remainder, so that floor_divide(x, y) * y + remainder(x, y) is x as nearly as can
 // be (Python's rule).
 template <class T>
@@ -97,14 +103,17 @@ T floor_quotient(T x, T y) {
       return select(adjust, q - 1.0, q);
     }
   }
-  const T q = (x - r) / y;
-  return select(eq(y, 0.0), x / y, rint(select(adjust, q - 1.0, q)));
+  const T q = (x - r) / y, whole = rint(select(adjust, q - 1.0, q));
+  // A zero has the sign of x / y.
+  return select(eq(y, 0.0), x / y, select(eq(whole, 0.0), copysign(0.0, x / y), whole));
 }
 
 template <class T>
 T floor_remainder(T x, T y) {
   const T r = rem(x, y);
-  return select(ne(r, 0.0) & ((r < 0.0) ^ (y < 0.0)), r + y, r);
+  const T y_sided = select(ne(r, 0.0) & ((r < 0.0) ^ (y < 0.0)), r + y, r);
+  // A zero has the sign of y: 0 + r is 0 for both zeros, and what r is elsewhere.
+  return of_floats(y_sided, [&](T v) { return select(y < 0.0, -(0.0 - v), 0.0 + v); });
 }
 
 template <class T>

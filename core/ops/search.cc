@@ -80,7 +80,7 @@ Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right) {
   const DType d = promote(sorted.dtype(), values.dtype());
   if (d == DType::none) {
     fail(ErrorCode::kDType, "searchsorted", describe(sorted), " and ", describe(values),
-         " have no common dtype; convert one with astype()");
+         " have no common dtype; ", promotion_advice(sorted.dtype(), values.dtype()));
   }
   if (!(sorted.device() == values.device())) {
     fail(ErrorCode::kDevice, "searchsorted",

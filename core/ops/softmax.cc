@@ -3,6 +3,7 @@
 #include "tenon/ops/elementwise.h"
 #include "tenon/ops/map_op.h"
 #include "tenon/ops/reduce.h"
+#include "tenon/ops/row_entry.h"
 #include "tenon/ops/views.h"
 #include "tenon/tensor/launch.h"
 
@@ -12,7 +13,7 @@ namespace {
 using map::Builder;
 using map::Value;
 
-// The fused passes. Each reads its operands once.
+// Without the device's own entry: passes that each read their operands once.
 constinit MapOp exp_shifted("softmax", 2, 1, DTypeClass::floating,  // exp(x - m), to be summed
                             [](const Value* x, Value* y, Builder&, const void*) {
                               y[0] = exp(x[0] - x[1]);
@@ -64,11 +65,47 @@ Dims with_one(DimsView shape, int axis) {
   return out;
 }
 
+// The device's own entry, one pass over the rows; undefined if it has none for this.
+Tensor fused_softmax(const Tensor& x, int axis, bool log) {
+  if (!has_entry_rank(x)) return {};
+  DeviceState& device = x.impl()->device();
+  Tensor y = new_tensor(device, x.dtype(), x.shape());
+  StreamState& stream = current_stream(device);
+  TenonSoftmaxArgs args;
+  args.size = sizeof args;
+  args.flags = 0;
+  args.log = log;
+  args.reserved = 0;
+  describe_rows(&args.x, x, axis, stream);
+  describe_rows(&args.y, y, axis, stream);
+  return run_softmax(stream, args) ? y : Tensor();
+}
+
+// Likewise for the gradient, which is not recorded: undefined if it has to be.
+Tensor fused_softmax_backward(const Tensor& y, const Tensor& g, int axis, bool log) {
+  if (wants_grad(y) || wants_grad(g) || y.dtype() != g.dtype() || !has_entry_rank(y)) return {};
+  DeviceState& device = y.impl()->device();
+  Tensor dx = new_tensor(device, y.dtype(), y.shape());
+  StreamState& stream = current_stream(device);
+  TenonSoftmaxBackwardArgs args;
+  args.size = sizeof args;
+  args.flags = 0;
+  args.log = log;
+  args.reserved = 0;
+  describe_rows(&args.y, y, axis, stream);
+  describe_rows(&args.g, g, axis, stream);
+  describe_rows(&args.dx, dx, axis, stream);
+  return run_softmax_backward(stream, args) ? dx : Tensor();
+}
+
 void softmax_vjp(const VjpCall& call) {  // payload: the axis
   const Tensor& g = call.gradients[0];
   if (!g.defined()) return;
   const Tensor y = unpack(call.node, 0);
-  const Tensor dot = call_sum2(product, g, y, with_one(y.shape(), call.node.payload_as<int>()));
+  const int axis = call.node.payload_as<int>();
+  call.results[0] = fused_softmax_backward(y, g, axis, false);
+  if (call.results[0].defined()) return;
+  const Tensor dot = call_sum2(product, g, y, with_one(y.shape(), axis));
   call.results[0] = call3(softmax_slope, y, g, dot);
 }
 constexpr OpInfo kSoftmax{"softmax", &softmax_vjp, nullptr};
@@ -77,8 +114,11 @@ void log_softmax_vjp(const VjpCall& call) {
   const Tensor& g = call.gradients[0];
   if (!g.defined()) return;
   const Tensor y = unpack(call.node, 0);
-  const int64_t axis[] = {call.node.payload_as<int>()};
-  call.results[0] = call3(log_softmax_slope, y, g, sum(g, axis, true));
+  const int axis = call.node.payload_as<int>();
+  call.results[0] = fused_softmax_backward(y, g, axis, true);
+  if (call.results[0].defined()) return;
+  const int64_t axes[] = {axis};
+  call.results[0] = call3(log_softmax_slope, y, g, sum(g, axes, true));
 }
 constexpr OpInfo kLogSoftmax{"log_softmax", &log_softmax_vjp, nullptr};
 
@@ -95,8 +135,8 @@ Tensor softmax_along(const char* name, MapOp& op, const OpInfo& info, const Tens
          "; convert it with astype()");
   const int at = normalize_axis(name, axis, x.ndim());
   if (x.size() == 0) return x.clone();
-  Tensor y;
-  {
+  Tensor y = fused_softmax(x, at, &info == &kLogSoftmax);
+  if (!y.defined()) {
     NoGradScope constant;
     const int64_t axes[] = {at};
     const Tensor shift = finite_max(x, axes);
@@ -115,78 +155,10 @@ Tensor softmax_along(const char* name, MapOp& op, const OpInfo& info, const Tens
   return y;
 }
 
-// ---- cross entropy
-// -------------------------------------------------------------------------------------------------
-
-// One pass over logits, their row's shift and target: the loss of each row, and the sum of
-// exp(x - shift). INDEX counts axis 1 only: it is the class of an element.
-constexpr uint64_t kClassAxis = 0b10;
-constinit KernelTable row_kernels;
-map::Kernel row_kernel(DType d, DType target_dtype) {
-  Builder b, e;
-  const Value x = b.input(d), shift = b.input(d), target = b.input(target_dtype);
-  const Value shifted = x - shift;
-  const Value terms[] = {exp(shifted),
-                         select(eq(b.index(), cast(target, DType::int64)), shifted, 0.0)};
-  map::Kernel k;
-  k.name = "cross_entropy";
-  k.program = b.finish(terms);
-  for (const uint32_t value : k.program.outputs) {
-    TenonReducer reducer{};
-    reducer.kind = TENON_SUM;
-    reducer.acc_dtype = static_cast<uint16_t>(d);
-    reducer.value = static_cast<uint16_t>(value);
-    k.reducers.push_back(reducer);
-  }
-  k.program.outputs.clear();
-  const Value sum = e.input(d), chosen = e.input(d);
-  k.epilogue = e.finish({log(sum) - chosen, sum});
-  return k;
-}
-
-struct Rows {
-  Tensor loss, exp_sum;  // [n, 1]
-};
-Rows rows_of(const Tensor& x, const Tensor& shift, const Tensor& target) {
-  DeviceState& device = x.impl()->device();
-  const Rows rows{new_tensor(device, x.dtype(), shift.shape()),
-                  new_tensor(device, x.dtype(), shift.shape())};
-  LaunchOperand operands[5];
-  const Tensor* const tensors[] = {&x, &shift, &target, &rows.loss, &rows.exp_sum};
-  for (int i = 0; i < 5; ++i) operands[i].spread("cross_entropy", *tensors[i], x.shape());
-  PlanSlots& slots = row_kernels.get(x.dtype(), target.dtype(),
-                                     [&] { return row_kernel(x.dtype(), target.dtype()); });
-  launch(slots.on(device),
-         {.sizes = x.shape(), .reduce_axes = kClassAxis, .indexed = true, .index_axes = kClassAxis},
-         operands);
-  return rows;
-}
-
-constinit MapOp entropy_slope(
-    "cross_entropy_backward", 6, 1, DTypeClass::floating,
-    [](const Value* x, Value* y, Builder& b, const void*) {
-      // (softmax(x) - onehot) * g / n: logits, their shift and sum of exp, target, g, 1 / n. The
-      // target came through the promotion as a float: classes below 2^24 are exact.
-      const Value p = exp(x[0] - x[1]) / x[2];
-      y[0] = select(eq(cast(b.index(), x[3].dtype()), x[3]), p - 1.0, p) * (x[4] * x[5]);
-    },
-    nullptr, kClassAxis);
-constinit MapOp log_sum("cross_entropy", 2, 1, DTypeClass::floating,
+constinit MapOp log_sum("logsumexp", 2, 1, DTypeClass::floating,  // m + log s
                         [](const Value* x, Value* y, Builder&, const void*) {
                           y[0] = x[0] + log(x[1]);
                         });
-
-void cross_entropy_vjp(const VjpCall& call) {
-  const Tensor& g = call.gradients[0];
-  if (!g.defined()) return;
-  const Tensor x = unpack(call.node, 0), target = unpack(call.node, 1),
-               shift = unpack(call.node, 2);
-  // To be differentiated again, the sum must be a function of x.
-  const Tensor sum = grad_enabled() && x.requires_grad() ? exp_sum(x, shift) : unpack(call.node, 3);
-  const Operand operands[] = {x, shift, sum, target, g, 1.0 / static_cast<double>(x.size(0))};
-  entropy_slope.call(operands, call.results);
-}
-constexpr OpInfo kCrossEntropy{"cross_entropy", &cross_entropy_vjp, nullptr};
 
 }  // namespace
 
@@ -207,55 +179,6 @@ Tensor logsumexp(const Tensor& x, DimsView axes, bool keepdims) {
   if (keepdims) return y;
   const Dims dropped = normalize_axes("logsumexp", axes, x.ndim(), true);
   return squeeze(y, dropped);
-}
-
-Tensor cross_entropy(const Tensor& logits, const Tensor& targets) {
-  if (!logits.defined() || !targets.defined())
-    fail(ErrorCode::kInvalidArgument, "cross_entropy", "an argument is an undefined tensor");
-  if (logits.ndim() != 2 || targets.ndim() != 1 || logits.shape()[0] != targets.shape()[0] ||
-      logits.size() == 0) {
-    fail(ErrorCode::kShape, "cross_entropy", "needs logits [n, classes] and targets [n], not ",
-         describe(logits), " and ", describe(targets));
-  }
-  if (!is_floating(logits.dtype()))
-    fail(ErrorCode::kDType, "cross_entropy", "needs floating logits, not ", describe(logits),
-         "; use astype()");
-  if (targets.dtype() != DType::int32 && targets.dtype() != DType::int64) {
-    fail(ErrorCode::kDType, "cross_entropy", "targets are class numbers, int32 or int64, not ",
-         describe(targets), "; use astype()");
-  }
-  if (!(logits.device() == targets.device())) {
-    fail(ErrorCode::kDevice, "cross_entropy",
-         "Expected all tensors to be on the same device, but found ", describe(logits), " and ",
-         describe(targets), ". Move one with to()");
-  }
-  // Class numbers pass through the logits' dtype, and float16 and bfloat16 count too short a way.
-  if (logits.dtype() != compute_dtype(logits.dtype())) {
-    return cross_entropy(logits.to(compute_dtype(logits.dtype())), targets).to(logits.dtype());
-  }
-  Tensor loss, column, shift;
-  Rows rows;
-  {
-    NoGradScope constant;
-    const int64_t classes[] = {1};
-    column = expand_dims(targets, 1);
-    shift = finite_max(logits, classes);
-    rows = rows_of(logits, shift, column);
-    loss = mean(rows.loss);
-  }
-  if (wants_grad(logits)) {
-    Node* node = new_node(kCrossEntropy, 1, 4, 0);
-    set_edge(*node, 0, logits);
-    if (node->wants(0)) {
-      save_input(*node, 0, logits);
-      save_input(*node, 1, column);
-      save_input(*node, 2, shift);
-      save_input(*node, 3, rows.exp_sum);
-      set_node(loss, *node, 0);
-    }
-    release(node);
-  }
-  return loss;
 }
 
 }  // namespace tenon

@@ -15,7 +15,7 @@ namespace {
 // Is a before b in ascending order, NaN last?
 template <class T>
 bool before(T a, T b) {
-  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+  if constexpr (NarrowFloat<T>) {
     return before(static_cast<float>(a), static_cast<float>(b));
   } else if constexpr (std::is_floating_point_v<T>) {
     return a < b || (b != b && a == a);
@@ -42,6 +42,7 @@ Tensor argsort(const Tensor& x, int64_t axis, bool descending) {
   const int at = normalize_axis("sort", axis, x.ndim()), last = x.ndim() - 1;
   if (is_complex(x.dtype()))
     fail(ErrorCode::kDType, "sort", describe(x), " has no order; sort by real(), imag() or abs()");
+  check_computes("sort", x);
   DeviceState& device = x.impl()->device();
   if (!device.host_addressable) begin_fallback(device, "sort", "backends have no entry for it");
   NoGradScope constant;

@@ -41,7 +41,7 @@ inline Reals values(const Tensor& t) {
           *reinterpret_cast<const T*>(first + offset * static_cast<int64_t>(sizeof(T)));
       if constexpr (std::is_same_v<T, Complex64> || std::is_same_v<T, Complex128>) {
         out.push_back(element.real);
-      } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+      } else if constexpr (NarrowFloat<T>) {
         out.push_back(static_cast<float>(element));
       } else {
         out.push_back(static_cast<Real>(element));
@@ -62,7 +62,7 @@ inline Tensor make(DType dtype, const Dims& shape, const Reals& numbers,
     std::vector<std::byte> bytes(sizeof(T) * std::max<size_t>(numbers.size(), 1));
     for (size_t i = 0; i < numbers.size(); ++i) {
       T element{};
-      if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+      if constexpr (NarrowFloat<T>) {
         element = T(static_cast<float>(numbers[i]));
       } else if constexpr (std::is_same_v<T, Complex64> || std::is_same_v<T, Complex128>) {
         element.real = static_cast<decltype(element.real)>(numbers[i]);
@@ -154,6 +154,10 @@ inline Real epsilon_of(DType d) {
       return 0x1p-11L;
     case DType::bfloat16:
       return 0x1p-8L;
+    case DType::float8_e4m3fn:
+      return 0x1p-4L;
+    case DType::float8_e5m2:
+      return 0x1p-3L;
     case DType::float32:
       return 0x1p-24L;
     case DType::float64:

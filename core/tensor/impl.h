@@ -69,6 +69,11 @@ Tensor adopt_storage(Storage* storage, DType dtype, DimsView shape, DimsView str
 Tensor alias(const Tensor& x, DType dtype, DimsView shape, DimsView strides, int64_t offset);
 // The same layout and storage without record: detach().
 Tensor alias(const Tensor& x);
+// A float8 tensor as the uint8 of the same bits, which every device moves about; others as they
+// are.
+Tensor bits_of_float8(const Tensor& x);
+// Throws kDType if x is a float8, which is stored and converted but not computed with.
+void check_computes(std::string_view operation, const Tensor& x);
 
 // What the tensor floor needs of the operations above it; core/ops/views.cc hands it in with every
 // view it makes.

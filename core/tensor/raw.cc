@@ -49,6 +49,7 @@ void raw_copy(const Tensor& dst, const Tensor& src) {
     }
     return;
   }
+  if (to == from && is_float8(to)) return raw_copy(bits_of_float8(dst), bits_of_float8(src));
   if (is_complex(from)) {
     fail(ErrorCode::kDType, "copy", "casting ", dtype_name(from), " to ", dtype_name(to),
          " would discard the imaginary part; take the real part first");
@@ -78,6 +79,7 @@ void raw_fill(const Tensor& dst, Scalar value) {
     raw_fill(as_real(dst, 1), 0);
     return;
   }
+  if (is_float8(d)) return raw_fill(bits_of_float8(dst), value.bits_as(d));
   PlanSlots& slots = fill_kernels.get(d, DType::none, [&] {
     map::Builder b;
     return kernel("fill", b.finish({b.scalar(d)}));
@@ -89,7 +91,7 @@ void raw_fill(const Tensor& dst, Scalar value) {
 
 void raw_arange(const Tensor& dst, Scalar start, Scalar step) {
   const DType d = dst.dtype();
-  const DType wide = is_floating(d) ? DType::float64 : DType::int64;
+  const DType wide = is_floating(d) || is_float8(d) ? DType::float64 : DType::int64;
   PlanSlots& slots = range_kernels.get(d, DType::none, [&] {
     map::Builder b;
     const map::Value first = b.scalar(wide), by = b.scalar(wide);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -26,21 +27,23 @@ EnableGradScope::~EnableGradScope() { detail::grad_mode = previous_; }
 // ---------------------------------------------------------------------------------------
 
 struct Hooks {
+  struct Context {
+    void* pointer = nullptr;
+    void (*destroy)(void*) = nullptr;
+    ~Context() {
+      if (destroy) destroy(pointer);
+    }
+  };
   struct Hook {
     int64_t id;
     uint32_t output_index;
     Tensor (*call)(const Tensor&, void*);
-    void* context;
-    void (*destroy)(void*);
+    // A walk that has begun still calls a hook that is removed meanwhile.
+    std::shared_ptr<Context> context;
   };
   std::mutex mutex;
   std::vector<Hook> list;
   int64_t next_id = 1;
-  ~Hooks() {
-    for (Hook& h : list) {
-      if (h.destroy) h.destroy(h.context);
-    }
-  }
 };
 
 namespace {
@@ -350,8 +353,11 @@ int64_t Tensor::register_hook(Tensor (*hook)(const Tensor&, void*), void* contex
       delete fresh;
     }
   }
+  auto kept = std::make_shared<Hooks::Context>();
+  kept->pointer = context;
   std::lock_guard<std::mutex> lock(hooks->mutex);
-  hooks->list.push_back({hooks->next_id, impl_->output_index, hook, context, destroy});
+  hooks->list.push_back({hooks->next_id, impl_->output_index, hook, kept});
+  kept->destroy = destroy;  // the caller's again if anything threw
   return hooks->next_id++;
 }
 
@@ -359,17 +365,14 @@ void Tensor::remove_hook(int64_t id) const {
   Node* n = node_of(*this);
   Hooks* hooks = n ? n->hooks.load() : nullptr;
   if (!hooks) return;
-  Hooks::Hook removed{};
-  {
-    std::lock_guard<std::mutex> lock(hooks->mutex);
-    for (size_t i = 0; i < hooks->list.size(); ++i) {
-      if (hooks->list[i].id != id) continue;
-      removed = hooks->list[i];
-      hooks->list.erase(hooks->list.begin() + static_cast<ptrdiff_t>(i));
-      break;
-    }
+  std::shared_ptr<Hooks::Context> removed;  // destroyed after the lock
+  std::lock_guard<std::mutex> lock(hooks->mutex);
+  for (size_t i = 0; i < hooks->list.size(); ++i) {
+    if (hooks->list[i].id != id) continue;
+    removed = std::move(hooks->list[i].context);
+    hooks->list.erase(hooks->list.begin() + static_cast<ptrdiff_t>(i));
+    break;
   }
-  if (removed.destroy) removed.destroy(removed.context);
 }
 
 Tensor run_hooks(Node& node, uint32_t output_index, Tensor gradient) {
@@ -382,7 +385,7 @@ Tensor run_hooks(Node& node, uint32_t output_index, Tensor gradient) {
   }
   for (const Hooks::Hook& h : list) {
     if (h.output_index != output_index) continue;
-    Tensor replaced = h.call(gradient, h.context);
+    Tensor replaced = h.call(gradient, h.context->pointer);
     if (!replaced.defined()) continue;
     if (replaced.dtype() != gradient.dtype() || !(replaced.device() == gradient.device()) ||
         Dims(replaced.shape()) != Dims(gradient.shape())) {

@@ -45,9 +45,8 @@ uint64_t Scalar::bits_as(DType dtype) const {
       value = is_floating() ? saturate<T>(real_) : static_cast<T>(integer_);
     } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
       value = static_cast<T>(to_double());
-    } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
-      value.bits =
-          std::is_same_v<T, Half> ? tenon_f64_to_f16(to_double()) : tenon_f64_to_bf16(to_double());
+    } else if constexpr (NarrowFloat<T>) {
+      value.bits = narrow_bits<T>(to_double());
     } else {
       fail(ErrorCode::kDType, "scalar", "a number cannot be written as ", dtype_name(dtype),
            " in a program");

@@ -141,6 +141,17 @@ Tensor alias(const Tensor& x) {
   return alias(x, i->dtype, i->shape_view(), i->strides_view(), i->offset);
 }
 
+Tensor bits_of_float8(const Tensor& x) {
+  if (!is_float8(x.dtype())) return x;
+  return alias(x, DType::uint8, x.shape(), x.strides(), x.impl()->offset);
+}
+
+void check_computes(std::string_view operation, const Tensor& x) {
+  if (__builtin_expect(is_float8(x.dtype()), 0)) {
+    fail(ErrorCode::kDType, operation, "is not defined for ", describe(x), ": ", kFloat8Advice);
+  }
+}
+
 void destroy_tensor(TensorImpl* t) noexcept {
   if (t->node) release(t->node);
   if (__builtin_expect(t->rank > Dims::kInline, 0)) delete[] t->sizes;
