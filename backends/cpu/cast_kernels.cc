@@ -1,5 +1,6 @@
-// CAST: every pair of dtypes that programs compute in. Float to int saturates, int to int wraps;
-// f16 and bf16 are rounded once, whatever the source (the conversions of tenon_half.h).
+// CAST: every pair of dtypes that programs compute in or store. Float to int saturates, int to int
+// wraps; f16, bf16 and the 8-bit floats are rounded once, whatever the source (the conversions of
+// tenon_half.h and tenon_float8.h).
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/targets.h"
 
@@ -9,6 +10,7 @@
 // after foreach_target
 #include "backends/cpu/loops-inl.h"
 #include "hwy/highway.h"
+#include "tenon/abi/tenon_float8.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tenon_cpu {
@@ -50,6 +52,32 @@ struct CastToBF16 {
   }
 };
 
+// The 8-bit floats, as F16 and BF16 are the 16-bit ones.
+#define TENON_FLOAT8(Name, name)                                                  \
+  struct Name {                                                                   \
+    using Bits = uint8_t;                                                         \
+    static void Widen(float* to, const uint8_t* from, int64_t n) {                \
+      TENON_IVDEP                                                                 \
+      for (int64_t i = 0; i < n; ++i) to[i] = tenon_##name##_to_f32(from[i]);     \
+    }                                                                             \
+    static void Narrow(uint8_t* to, const float* from, int64_t n) {               \
+      TENON_IVDEP                                                                 \
+      for (int64_t i = 0; i < n; ++i) to[i] = tenon_f32_to_##name(from[i]);       \
+    }                                                                             \
+  };                                                                              \
+  template <class From>                                                           \
+  struct CastTo##Name {                                                           \
+    static TENON_INLINE uint8_t Do(From x) {                                      \
+      if constexpr (sizeof(From) == 8 && kFloat<From>)                            \
+        return tenon_f64_to_##name(x);                                            \
+      else /* an integer beyond 2^24 is more than 8 bits hold, however rounded */ \
+        return tenon_f32_to_##name(static_cast<float>(x));                        \
+    }                                                                             \
+  };
+TENON_FLOAT8(F8E4M3Fn, f8e4m3fn)
+TENON_FLOAT8(F8E5M2, f8e5m2)
+#undef TENON_FLOAT8
+
 template <class From>
 ArrayFn CastFrom(uint32_t to) {
   switch (to) {
@@ -66,6 +94,10 @@ ArrayFn CastFrom(uint32_t to) {
       return &Unary<CastTo<From, float>, From, float>;
     case TENON_F64:
       return &Unary<CastTo<From, double>, From, double>;
+    case TENON_F8E4M3FN:
+      return &Unary<CastToF8E4M3Fn<From>, From, uint8_t>;
+    case TENON_F8E5M2:
+      return &Unary<CastToF8E5M2<From>, From, uint8_t>;
     default:
       return nullptr;
   }
@@ -73,20 +105,20 @@ ArrayFn CastFrom(uint32_t to) {
 
 template <class H>
 void Widen(void* dst, const void* a, const void*, const void*, int64_t n, uint32_t) {
-  H::Widen(static_cast<float*>(dst), static_cast<const uint16_t*>(a), n);
+  H::Widen(static_cast<float*>(dst), static_cast<const typename H::Bits*>(a), n);
 }
 template <class H>
 void Narrow(void* dst, const void* a, const void*, const void*, int64_t n, uint32_t) {
-  H::Narrow(static_cast<uint16_t*>(dst), static_cast<const float*>(a), n);
+  H::Narrow(static_cast<typename H::Bits*>(dst), static_cast<const float*>(a), n);
 }
 
-// From a half to anything but f32: f32 holds every half exactly.
+// From a narrow float to anything but f32, which holds every one of them exactly.
 template <class H, ArrayFn kFromF32, class To>
 void CastHalf(void* dst, const void* a, const void*, const void*, int64_t n, uint32_t) {
   alignas(64) float wide[kHalfChunk];
   for (int64_t i = 0; i < n; i += kHalfChunk) {
     const int64_t m = n - i < kHalfChunk ? n - i : kHalfChunk;
-    H::Widen(wide, static_cast<const uint16_t*>(a) + i, m);
+    H::Widen(wide, static_cast<const typename H::Bits*>(a) + i, m);
     kFromF32(static_cast<To*>(dst) + i, wide, nullptr, nullptr, m, 0);
   }
 }
@@ -111,6 +143,10 @@ ArrayFn CastFromHalf(uint32_t to) {
       return &Widen<H>;
     case TENON_F64:
       return &CastHalf<H, &Unary<CastTo<float, double>, float, double>, double>;
+    case TENON_F8E4M3FN:
+      return &CastHalf<H, &Narrow<F8E4M3Fn>, uint8_t>;
+    case TENON_F8E5M2:
+      return &CastHalf<H, &Narrow<F8E5M2>, uint8_t>;
     default:
       return nullptr;
   }
@@ -151,6 +187,10 @@ ArrayFn Casts(uint32_t from, uint32_t to) {
       return CastFromF32(to);
     case TENON_F64:
       return CastFrom<double>(to);
+    case TENON_F8E4M3FN:
+      return CastFromHalf<F8E4M3Fn>(to);
+    case TENON_F8E5M2:
+      return CastFromHalf<F8E5M2>(to);
     default:
       return nullptr;
   }

@@ -22,7 +22,7 @@ TenonStatus CheckInstr(const TenonProgram& source, uint32_t i, TenonError* error
     if (t.imm >= source.n_inputs)
       return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: input %llu of %u",
                         (unsigned long long)t.imm, source.n_inputs);
-    return TENON_OK;  // also of a complex dtype, which can only be stored again
+    return TENON_OK;  // also of a dtype that can only be stored again
   }
   if (t.op == TENON_OP_SCALAR && t.imm >= source.n_scalars) {
     return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: scalar %llu of %u",
@@ -60,9 +60,9 @@ TenonStatus CheckInstr(const TenonProgram& source, uint32_t i, TenonError* error
   if (!agree)
     return tenon_fail(error, TENON_INVALID_ARGUMENT,
                       "cpu: the operands' dtypes do not suit %s at %u", tenon_opcode_name(t.op), i);
-  const bool computable =
-      (t.dtype >= TENON_BOOL && t.dtype <= TENON_F64) && tenon_opcode_defined(t.op, from);
-  if (!computable) {
+  // A result is of a dtype that programs compute in, but for what CAST makes to be stored.
+  const uint32_t result_of = t.op == TENON_OP_CAST ? TENON_OP_CAST : TENON_OP_SELECT;
+  if (!tenon_opcode_defined(t.op, from) || !tenon_opcode_defined(result_of, t.dtype)) {
     return tenon_fail(error, TENON_UNSUPPORTED, "cpu: %s is not defined for %s",
                       tenon_opcode_name(t.op), tenon_dtype_name(from));
   }

@@ -7,6 +7,7 @@
 
 #include <new>
 
+#include "backends/cpu/fused_entries.h"
 #include "backends/cpu/host.h"
 #include "backends/cpu/kernel.h"
 #include "backends/cpu/typed_entries.h"
@@ -58,7 +59,7 @@ TenonStatus DeviceProps(uint32_t index, TenonDeviceProps* props, TenonError* err
   own.max_operands = kMaxOperands;
   own.max_instrs = kMaxInstrs;
   own.max_scalars = kMaxScalars;
-  for (uint32_t dtype = TENON_BOOL; dtype <= TENON_C128; ++dtype) {
+  for (uint32_t dtype = TENON_BOOL; dtype < TENON_DTYPE_COUNT; ++dtype) {
     own.storage_dtypes |= TENON_DTYPE_BIT(dtype);
     if (dtype <= TENON_F64) own.compute_dtypes |= TENON_DTYPE_BIT(dtype);
   }
@@ -173,6 +174,9 @@ constexpr TenonCoreOps kCore = {sizeof(TenonCoreOps),
                                 KernelLaunch};
 constexpr TenonMemOps kMemory = {sizeof(TenonMemOps), 0, MemInfo};
 constexpr TenonTensorOps kTensor = {sizeof(TenonTensorOps), 0, Matmul, Gather, Scatter};
+constexpr TenonFusedOps kFused = {
+    sizeof(TenonFusedOps), 0,         nullptr,          Softmax, SoftmaxBackward,
+    CrossEntropy,          LayerNorm, LayerNormBackward};
 constexpr TenonBackend kBackend = {sizeof(TenonBackend),
                                    TENON_ABI_MAJOR,
                                    TENON_ABI_MINOR,
@@ -184,6 +188,7 @@ constexpr TenonBackend kBackend = {sizeof(TenonBackend),
                                    nullptr,
                                    &kMemory,
                                    &kTensor,
+                                   &kFused,
                                    nullptr,
                                    nullptr};
 

@@ -225,6 +225,140 @@ TENON_REDUCE(moments, TENON_MOMENTS, TENON_F32)
 BENCHMARK_CAPTURE(Reduce, sum_bias_gradient, TENON_SUM, TENON_F32, (std::vector<int64_t>{64, 128}),
                   1);
 
+// Rows of `row` f32 out of `places` rows and back, named by a million / row random i64 indices;
+// with `along`, each element by an index of its own.
+enum class Move { kGather, kAssign, kAdd };
+void Index(benchmark::State& state, Move move, bool along) {
+  const int64_t places = state.range(0), row = state.range(1), n = 1000000 / row;
+  std::vector<float> table(static_cast<size_t>(places * row), 0.5f),
+      list(static_cast<size_t>(n * row), 0.25f);
+  std::vector<int64_t> index(static_cast<size_t>(along ? n * row : n));
+  uint64_t random = 1;
+  for (int64_t& i : index) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    i = static_cast<int64_t>((random >> 33) % static_cast<uint64_t>(places));
+  }
+  const auto tensor = [&](void* data, uint32_t dtype, int64_t rows, uint32_t rank) {
+    TenonTensor t = {};
+    t.buffer = reinterpret_cast<TenonBuffer>(data);
+    t.dtype = dtype;
+    t.rank = rank;
+    t.sizes[0] = rows;
+    t.strides[0] = rank == 2 ? row : 1;
+    t.sizes[1] = row;
+    t.strides[1] = 1;
+    return t;
+  };
+  int64_t bad = 0;
+  TenonIndexArgs args = {};
+  args.size = sizeof args;
+  args.dst = tensor(list.data(), TENON_F32, n, 2);
+  args.src = tensor(table.data(), TENON_F32, places, 2);
+  if (move != Move::kGather) std::swap(args.src, args.dst);
+  args.index = tensor(index.data(), TENON_I64, n, along ? 2 : 1);
+  args.mode = along ? TENON_INDEX_ALONG : TENON_INDEX_ROWS;
+  args.combine = move == Move::kAdd ? TENON_SCATTER_ADD : TENON_SCATTER_ASSIGN;
+  args.out_of_range = reinterpret_cast<TenonBuffer>(&bad);
+  const auto fn = move == Move::kGather ? Backend().tensor->gather : Backend().tensor->scatter;
+  for (auto _ : state) {
+    if (fn(1, 0, &args, nullptr, nullptr) != TENON_OK || bad != 0) std::abort();
+  }
+  state.SetItemsProcessed(state.iterations() * n * row);
+}
+#define TENON_INDEX(name, move, along)        \
+  BENCHMARK_CAPTURE(Index, name, move, along) \
+      ->Args({1000, 1})                       \
+      ->Args({1000000, 1})                    \
+      ->Args({16000, 4})                      \
+      ->Args({16000, 64})                     \
+      ->Args({16000, 256});
+TENON_INDEX(gather, Move::kGather, false)
+TENON_INDEX(gather_along, Move::kGather, true)
+TENON_INDEX(assign, Move::kAssign, false)
+TENON_INDEX(add, Move::kAdd, false)
+TENON_INDEX(add_along, Move::kAdd, true)
+
+// The fused entries on [rows, columns] f32, contiguous; `across`: along the first axis.
+enum class Entry { kSoftmax, kLogSoftmax, kBackward, kLogBackward, kEntropy, kNorm, kNormBackward };
+void FusedRows(benchmark::State& state, Entry which, bool across) {
+  const int64_t rows = state.range(0), n = state.range(1);
+  const size_t count = static_cast<size_t>(rows * n);
+  std::vector<float> data[3], statistics[3];
+  for (auto& d : data) {
+    d.resize(count);
+    for (size_t i = 0; i < count; ++i) d[i] = static_cast<float>((i * 7919) % 1009) * 0.008f - 4;
+  }
+  for (auto& s : statistics) s.assign(static_cast<size_t>(rows), 1.0f);
+  const std::vector<int64_t> targets(static_cast<size_t>(rows), n / 2);
+  const auto tensor = [&](const void* at, int64_t last, uint32_t dtype = TENON_F32) {
+    TenonTensor t = {};
+    t.buffer = reinterpret_cast<TenonBuffer>(at);
+    t.dtype = dtype;
+    t.rank = 2;
+    t.sizes[0] = rows;
+    t.sizes[1] = last;
+    t.strides[0] = across ? 1 : last;
+    t.strides[1] = across ? rows : 1;
+    return t;
+  };
+  const TenonTensor x = tensor(data[0].data(), n), g = tensor(data[1].data(), n),
+                    y = tensor(data[2].data(), n);
+  TenonTensor parameter = g;
+  parameter.strides[0] = 0;
+  TenonTensor statistic[3];
+  for (int k = 0; k < 3; ++k) statistic[k] = tensor(statistics[k].data(), 1);
+  const uint32_t log = which == Entry::kLogSoftmax || which == Entry::kLogBackward;
+  const TenonSoftmaxArgs softmax = {sizeof softmax, 0, x, y, log, 0};
+  const TenonSoftmaxBackwardArgs backward = {sizeof backward, 0, x, g, y, log, 0};
+  const TenonCrossEntropyArgs entropy = {
+      sizeof entropy, 0,           x, tensor(targets.data(), 1, TENON_I64), statistic[0],
+      statistic[1],   statistic[2]};
+  const TenonLayerNormArgs norm = {sizeof norm,  0,   x, parameter, parameter, y, statistic[0],
+                                   statistic[1], 1e-5};
+  const TenonLayerNormBackwardArgs norm_backward = {
+      sizeof norm_backward, 0, x, parameter, statistic[0], statistic[1], g, y};
+  const TenonFusedOps& fused = *Backend().fused;
+  const auto call = [&] {
+    switch (which) {
+      case Entry::kSoftmax:
+      case Entry::kLogSoftmax:
+        return fused.softmax(1, 0, &softmax, nullptr, nullptr);
+      case Entry::kBackward:
+      case Entry::kLogBackward:
+        return fused.softmax_backward(1, 0, &backward, nullptr, nullptr);
+      case Entry::kEntropy:
+        return fused.cross_entropy(1, 0, &entropy, nullptr, nullptr);
+      case Entry::kNorm:
+        return fused.layer_norm(1, 0, &norm, nullptr, nullptr);
+      default:
+        return fused.layer_norm_backward(1, 0, &norm_backward, nullptr, nullptr);
+    }
+  };
+  for (auto _ : state) {
+    if (call() != TENON_OK) std::abort();
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * rows * n);
+}
+#define TENON_ROWS(name, which)                    \
+  BENCHMARK_CAPTURE(FusedRows, name, which, false) \
+      ->Args({1, 4})                               \
+      ->Args({64, 10})                             \
+      ->Args({64, 128})                            \
+      ->Args({64, 512})                            \
+      ->Args({1024, 1000})                         \
+      ->Args({1024, 1024});
+TENON_ROWS(softmax, Entry::kSoftmax)
+TENON_ROWS(log_softmax, Entry::kLogSoftmax)
+TENON_ROWS(softmax_backward, Entry::kBackward)
+TENON_ROWS(log_softmax_backward, Entry::kLogBackward)
+TENON_ROWS(cross_entropy, Entry::kEntropy)
+TENON_ROWS(layer_norm, Entry::kNorm)
+TENON_ROWS(layer_norm_backward, Entry::kNormBackward)
+BENCHMARK_CAPTURE(FusedRows, softmax_across, Entry::kSoftmax, true)
+    ->Args({64, 10})
+    ->Args({1024, 1024});
+
 void Matmul(benchmark::State& state) {
   const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
   std::vector<float> a(static_cast<size_t>(m * k), 0.5f), b(static_cast<size_t>(k * n), 0.25f),

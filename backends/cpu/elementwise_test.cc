@@ -21,7 +21,7 @@ struct Case {
 std::vector<Case> AllCases() {
   std::vector<Case> cases;
   for (uint32_t op = TENON_OP_CAST; op < TENON_OPCODE_COUNT; ++op) {
-    for (uint32_t dtype = TENON_BOOL; dtype <= TENON_F64; ++dtype) {
+    for (uint32_t dtype = TENON_BOOL; dtype < TENON_DTYPE_COUNT; ++dtype) {
       if (!tenon_opcode_defined(op, dtype)) continue;
       const int operands = tenon_opcode_operands(op);
       Case c{Instr(op, dtype, 0, std::min(1, operands - 1), std::min(2, operands - 1)),
@@ -34,7 +34,8 @@ std::vector<Case> AllCases() {
         cases.push_back(c);
         continue;
       }
-      for (uint32_t to = TENON_BOOL; to <= TENON_F64; ++to) {
+      for (uint32_t to = TENON_BOOL; to < TENON_DTYPE_COUNT; ++to) {
+        if (!tenon_opcode_defined(op, to)) continue;
         c.instr.dtype = static_cast<uint16_t>(to);
         if (op == TENON_OP_CAST || tenon_dtype_size(to) == tenon_dtype_size(dtype))
           cases.push_back(c);

@@ -56,12 +56,17 @@ TENON_INLINE T Nearest(T x) {
   return (x + kShifter<T>)-kShifter<T>;
 }
 
-// 2^k for an integer k of the normal range; k may be NaN, then the result is any number.
-TENON_INLINE float PowerOfTwo(float k) {
-  return std::bit_cast<float>((std::bit_cast<uint32_t>(k + kShifter<float>) + 127u) << 23);
+// 2^k for an integer k of the normal range, from k + kShifter; k may be NaN, then the result is any
+// number.
+TENON_INLINE float PowerOfShifted(float shifted) {
+  return std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) + 127u) << 23);
 }
-TENON_INLINE double PowerOfTwo(double k) {
-  return std::bit_cast<double>((std::bit_cast<uint64_t>(k + kShifter<double>) + 1023u) << 52);
+TENON_INLINE double PowerOfShifted(double shifted) {
+  return std::bit_cast<double>((std::bit_cast<uint64_t>(shifted) + 1023u) << 52);
+}
+template <class T>
+TENON_INLINE T PowerOfTwo(T k) {
+  return PowerOfShifted(k + kShifter<T>);
 }
 
 // x * 2^k in two steps, so that the result may be subnormal or infinite.
@@ -90,16 +95,32 @@ struct Exp {
     x = x < -104.0f ? -104.0f : x;
     x = x > 89.0f ? 89.0f : x;
     const float k = Nearest(x * 1.44269504f);
-    const float r = Mad(k, 2.12194440e-4f, Mad(k, -0.693359375f, x));  // ln 2 split as in Cephes
-    return Scale(ExpReduced(r), k);
+    return Scale(ExpReduced(Rest(x, k)), k);
   }
   static TENON_INLINE double Do(double x) {
     x = x < -746.0 ? -746.0 : x;
     x = x > 710.0 ? 710.0 : x;
     const double k = Nearest(x * 1.44269504088896338700);
-    const double r = Mad(k, -1.90821492927058770002e-10,
-                         Mad(k, -6.93147180369123816490e-01, x));  // fdlibm's split
-    return Scale(ExpReduced(r), k);
+    return Scale(ExpReduced(Rest(x, k)), k);
+  }
+
+  // The same bits where |x| <= kNormal or x is NaN, in half the instructions: 2^k is a normal
+  // number there.
+  template <class T>
+  static constexpr T kNormal = sizeof(T) == 4 ? T(87) : T(708);
+  template <class T>
+  static TENON_INLINE T Normal(T x) {
+    const T shifted = x * T(1.44269504088896338700) + kShifter<T>;
+    return ExpReduced(Rest(x, shifted - kShifter<T>)) * PowerOfShifted(shifted);
+  }
+
+ private:
+  // x - k ln 2, the constant in two parts: split as in Cephes and as in fdlibm.
+  static TENON_INLINE float Rest(float x, float k) {
+    return Mad(k, 2.12194440e-4f, Mad(k, -0.693359375f, x));
+  }
+  static TENON_INLINE double Rest(double x, double k) {
+    return Mad(k, -1.90821492927058770002e-10, Mad(k, -6.93147180369123816490e-01, x));
   }
 };
 

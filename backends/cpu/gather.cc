@@ -3,9 +3,10 @@
 // (stride 0).
 #include <algorithm>
 #include <atomic>
-#include <cstring>
+#include <cstdlib>
 #include <limits>
 
+#include "backends/cpu/element_moves.h"
 #include "backends/cpu/host.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/space.h"
@@ -18,6 +19,10 @@ namespace {
 
 enum Operand { kEnumerated, kSelected, kIndex };
 
+// How the positions are visited: by lines of the other axes that share an index, or by single
+// elements, along the indexed axis or along such a line.
+enum class Visit { kLines, kAlongAxis, kAlongLine };
+
 struct Job {
   Space others;  // all axes but the indexed one, operands in the order above
   char* bases[3];
@@ -25,8 +30,11 @@ struct Job {
   int64_t length;    // of the enumerated axis
   int64_t bound;     // of the selected axis
   int64_t item;
+  int64_t position_step;  // from one position along the axis to the next, in the index tensor
   bool wide_index;
-  bool to_selected;       // scatter
+  bool to_selected;  // scatter
+  Visit visit;
+  ElementMove move;
   ArrayFn add = nullptr;  // scatter with ADD
   int64_t parts = 1;      // numbers in an element, for `add`
   std::atomic<int64_t> bad{std::numeric_limits<int64_t>::max()};  // least position out of range
@@ -38,23 +46,26 @@ TenonOperand AsOperand(const TenonTensor& tensor) {
   return operand;
 }
 
-// The index at `address`, in range. `position`: row-major, of this element in the index tensor.
-int64_t ReadIndex(Job& job, const char* address, int64_t position) {
-  const int64_t raw = job.wide_index ? *reinterpret_cast<const int64_t*>(address)
-                                     : *reinterpret_cast<const int32_t*>(address);
-  const int64_t index = raw < 0 ? raw + job.bound : raw;
-  if (index >= 0 && index < job.bound) [[likely]]
-    return index;
+// `position`: row-major, in the index tensor.
+void NoteOutOfRange(Job& job, int64_t position) {
   int64_t seen = job.bad.load(std::memory_order_relaxed);
   while (position < seen &&
          !job.bad.compare_exchange_weak(seen, position, std::memory_order_relaxed)) {
   }
-  return index < 0 ? 0 : job.bound - 1;
+}
+
+int64_t ReadIndex(Job& job, const char* address, int64_t position) {
+  bool in_range;
+  const int64_t place = PlaceOf(job.wide_index ? *reinterpret_cast<const int64_t*>(address)
+                                               : *reinterpret_cast<const int32_t*>(address),
+                                job.bound, &in_range);
+  if (!in_range) [[unlikely]]
+    NoteOutOfRange(job, position);
+  return place;
 }
 
 void MoveLine(const Job& job, char* enumerated, char* selected, int64_t n) {
-  const int64_t e = n == 1 ? job.item : job.others.inner_stride(kEnumerated),
-                s = n == 1 ? job.item : job.others.inner_stride(kSelected);
+  const int64_t e = job.others.inner_stride(kEnumerated), s = job.others.inner_stride(kSelected);
   if (job.add == nullptr) {
     if (job.to_selected)
       CopyLine(selected, s, enumerated, e, job.item, n);
@@ -69,52 +80,65 @@ void MoveLine(const Job& job, char* enumerated, char* selected, int64_t n) {
 }
 
 // Positions [at, at + n) of the other axes, which are on one line, and [j0, j1) of the axis.
-void RunSegment(Job& job, int64_t at, int64_t n, int64_t j0, int64_t j1, int64_t position_step) {
-  char* enumerated = job.bases[kEnumerated] + job.others.Offset(kEnumerated, at);
-  char* selected = job.bases[kSelected] + job.others.Offset(kSelected, at);
-  const char* index = job.bases[kIndex] + job.others.Offset(kIndex, at);
-  const int64_t position = job.others.Index(at);
-  const int64_t inner = job.others.inner_stride(kIndex);
-  if (n == 1 || inner == 0) {
-    for (int64_t j = j0; j < j1; ++j) {
-      const int64_t where =
-          ReadIndex(job, index + j * job.steps[kIndex], position + j * position_step);
-      MoveLine(job, enumerated + j * job.steps[kEnumerated],
-               selected + where * job.steps[kSelected], n);
-    }
+void RunSegment(Job& job, int64_t at, int64_t n, int64_t j0, int64_t j1) {
+  const Space& others = job.others;
+  char* enumerated =
+      job.bases[kEnumerated] + others.Offset(kEnumerated, at) + j0 * job.steps[kEnumerated];
+  char* selected = job.bases[kSelected] + others.Offset(kSelected, at);
+  const char* index = job.bases[kIndex] + others.Offset(kIndex, at) + j0 * job.steps[kIndex];
+  int64_t position = others.Index(at) + j0 * job.position_step;
+  if (job.visit == Visit::kAlongAxis) {
+    const int64_t bad = job.move({enumerated, selected, index, job.steps[kEnumerated], 0,
+                                  job.steps[kIndex], job.steps[kSelected], job.bound},
+                                 j1 - j0);
+    if (bad < j1 - j0) NoteOutOfRange(job, position + bad * job.position_step);
     return;
   }
-  const int64_t e = job.others.inner_stride(kEnumerated), s = job.others.inner_stride(kSelected);
-  const int64_t along = job.others.index_strides[job.others.rank - 1];
   for (int64_t j = j0; j < j1; ++j) {
-    for (int64_t i = 0; i < n; ++i) {
-      const int64_t where = ReadIndex(job, index + j * job.steps[kIndex] + i * inner,
-                                      position + i * along + j * position_step);
-      MoveLine(job, enumerated + j * job.steps[kEnumerated] + i * e,
-               selected + where * job.steps[kSelected] + i * s, 1);
+    if (job.visit == Visit::kLines) {
+      const int64_t place = ReadIndex(job, index, position);
+      MoveLine(job, enumerated, selected + place * job.steps[kSelected], n);
+    } else {
+      const int64_t bad = job.move({enumerated, selected, index, others.inner_stride(kEnumerated),
+                                    others.inner_stride(kSelected), others.inner_stride(kIndex),
+                                    job.steps[kSelected], job.bound},
+                                   n);
+      if (bad < n) NoteOutOfRange(job, position + bad * others.index_strides[others.rank - 1]);
     }
+    enumerated += job.steps[kEnumerated];
+    index += job.steps[kIndex];
+    position += job.position_step;
   }
 }
 
-void Run(Job& job, int64_t position_step) {
+Visit ChooseVisit(const Job& job) {
   const Space& others = job.others;
-  const int64_t inner = others.inner();
-  // Segments of lines. A gather may also be cut along the axis; a scatter may not: the order there
-  // is the result.
+  if (others.inner() == 1) return Visit::kAlongAxis;
+  // Of what is written; the other side may be one element for all. A few elements are no line worth
+  // a call.
+  const int written = job.to_selected ? kSelected : kEnumerated;
   const bool axis_is_close =
-      job.steps[kEnumerated] < others.inner_stride(kEnumerated) && others.inner_stride(kIndex) != 0;
-  const int64_t segment =
-      axis_is_close
-          ? 1
-          : std::min<int64_t>(inner, job.to_selected ? std::max<int64_t>(16, 1024 / job.item)
-                                                     : (16 << 10) / job.item);
+      job.length >= 16 && std::llabs(job.steps[written]) < std::llabs(others.inner_stride(written));
+  if (axis_is_close) return Visit::kAlongAxis;
+  return others.inner_stride(kIndex) == 0 ? Visit::kLines : Visit::kAlongLine;
+}
+
+// How many elements of a line are visited before the axis moves on.
+int64_t SegmentOf(const Job& job) {
+  if (job.visit == Visit::kAlongAxis) return 1;
+  return job.to_selected ? std::max<int64_t>(16, 1024 / job.item) : (16 << 10) / job.item;
+}
+
+void Run(Job& job) {
+  const int64_t inner = job.others.inner();
+  const int64_t segment = std::min(inner, SegmentOf(job));
   const int64_t per_line = (inner + segment - 1) / segment;
-  const int64_t segments = others.count / inner * per_line;
+  const int64_t segments = job.others.count / inner * per_line;
   const auto run = [&](int64_t s, int64_t j0, int64_t j1) {
     const int64_t start = s % per_line * segment;
-    RunSegment(job, s / per_line * inner + start, std::min(segment, inner - start), j0, j1,
-               position_step);
+    RunSegment(job, s / per_line * inner + start, std::min(segment, inner - start), j0, j1);
   };
+  // A gather may also be cut along the axis; a scatter may not: the order there is the result.
   constexpr int64_t kWorth = 16 << 10;  // elements
   if (job.to_selected) {
     ParallelFor(segments, std::max<int64_t>(1, kWorth / (segment * job.length)),
@@ -185,9 +209,10 @@ TenonStatus IndexCall(bool scatter, const TenonIndexArgs* args, TenonCall* call,
   const TenonTensor& enumerated = scatter ? a.src : a.dst;
   const TenonTensor& selected = scatter ? a.dst : a.src;
   TenonTensor index = a.index;
-  int64_t position_step = 1;
   TenonLaunch launch{};
   launch.rank = a.dst.rank;
+  Job job;
+  job.position_step = 1;
   if (a.mode == TENON_INDEX_ROWS) {
     index.rank = a.dst.rank;
     std::fill_n(index.strides, index.rank, 0);
@@ -196,11 +221,10 @@ TenonStatus IndexCall(bool scatter, const TenonIndexArgs* args, TenonCall* call,
     int64_t stride = 1;
     for (uint32_t d = launch.rank; d-- > 0; stride *= a.index.sizes[d])
       launch.index_strides[d] = stride;
-    position_step = launch.index_strides[a.axis];
+    job.position_step = launch.index_strides[a.axis];
   }
   const TenonTensor* tensors[3] = {&enumerated, &selected, &index};
   TenonOperand operands[3];
-  Job job;
   for (int k = 0; k < 3; ++k) {
     operands[k] = AsOperand(*tensors[k]);
     job.bases[k] = Address(operands[k]);
@@ -209,20 +233,24 @@ TenonStatus IndexCall(bool scatter, const TenonIndexArgs* args, TenonCall* call,
   launch.n_operands = 3;
   launch.operands = operands;
   std::copy_n(a.dst.sizes, launch.rank, launch.sizes);
-  MakeSpace(launch, ~(1u << a.axis), kEnumerated, true, &job.others);
+  MakeSpace(launch, ~(1u << a.axis), scatter ? kSelected : kEnumerated, true, &job.others);
   job.length = enumerated.sizes[a.axis];
   job.bound = selected.sizes[a.axis];
   job.item = tenon_dtype_size(a.src.dtype);
   job.wide_index = a.index.dtype == TENON_I64;
   job.to_selected = scatter;
+  job.move = scatter ? FindElementScatter(job.item, job.wide_index)
+                     : FindElementGather(job.item, job.wide_index);
   if (scatter && a.combine == TENON_SCATTER_ADD) {
     const bool is_complex = a.src.dtype == TENON_C64 || a.src.dtype == TENON_C128;
     uint32_t number = a.src.dtype;
     if (is_complex) number = a.src.dtype == TENON_C64 ? TENON_F32 : TENON_F64;
     job.parts = is_complex ? 2 : 1;
     job.add = FindArithmetic(TENON_OP_ADD, number);
+    job.move = FindElementAdd(a.src.dtype, job.wide_index);
   }
-  Run(job, position_step);
+  job.visit = ChooseVisit(job);
+  Run(job);
   const int64_t bad = job.bad.load(std::memory_order_relaxed);
   if (bad != std::numeric_limits<int64_t>::max())
     *reinterpret_cast<int64_t*>(a.out_of_range + a.out_of_range_offset) = bad + 1;
@@ -232,15 +260,7 @@ TenonStatus IndexCall(bool scatter, const TenonIndexArgs* args, TenonCall* call,
 }  // namespace
 
 TenonStatus CheckCall(const TenonCall* call, TenonError* error) {
-  if (call == nullptr) return TENON_OK;
-  if (call->size < sizeof(TenonCall))
-    return tenon_fail(error, TENON_INVALID_ARGUMENT, "cpu: TenonCall of %u bytes", call->size);
-  if (!tenon_struct_ok(call, sizeof *call) ||
-      (call->flags & ~(TENON_CALL_DRY_RUN | TENON_CALL_DETERMINISTIC)) != 0) {
-    return tenon_fail(error, TENON_UNSUPPORTED, "cpu: unknown fields or flags %#x of a call",
-                      call->flags);
-  }
-  return TENON_OK;
+  return tenon_check_call(call, "cpu", error);
 }
 
 TenonStatus Gather(TenonDevice, TenonStream, const TenonIndexArgs* args, TenonCall* call,

@@ -67,6 +67,7 @@ void Ternary(void* dst, const void* a, const void* b, const void* c, int64_t n, 
 inline constexpr int64_t kHalfChunk = 512;
 
 struct F16 {
+  using Bits = uint16_t;
   static void Widen(float* to, const uint16_t* from, int64_t n) {
     int64_t i = 0;
 #if defined(__x86_64__) && (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3)
@@ -90,6 +91,7 @@ struct F16 {
 };
 
 struct BF16 {
+  using Bits = uint16_t;
   static void Widen(float* to, const uint16_t* from, int64_t n) {
     TENON_IVDEP
     for (int64_t i = 0; i < n; ++i) to[i] = tenon_bf16_to_f32(from[i]);

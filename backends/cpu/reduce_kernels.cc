@@ -16,57 +16,6 @@ namespace tenon_cpu {
 namespace HWY_NAMESPACE {
 namespace {
 
-// Sum or product in 64 lanes; they are folded as a tree.
-template <bool kProduct, class T>
-TENON_INLINE double FoldFloats(const T* x, int64_t n) {
-  constexpr double neutral = kProduct ? 1 : 0;
-  if (n < kLanes) {  // too short for lanes to pay
-    double folded = neutral;
-    for (int64_t i = 0; i < n; ++i) {
-      const double v = static_cast<double>(x[i]);
-      folded = kProduct ? folded * v : folded + v;
-    }
-    return folded;
-  }
-  Lanes<double> acc[8];
-  for (int k = 0; k < (n < 64 ? 1 : 8); ++k) acc[k] = Lanes<double>{} + neutral;
-  int64_t i = 0;
-  for (; i + 64 <= n; i += 64) {
-    for (int k = 0; k < 8; ++k) {
-      Lanes<double> v;
-      Load<double>(v, x + i + kLanes * k);
-      acc[k] = kProduct ? acc[k] * v : acc[k] + v;
-    }
-  }
-  const bool whole = i > 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    Lanes<double> v;
-    Load<double>(v, x + i);
-    acc[0] = kProduct ? acc[0] * v : acc[0] + v;
-  }
-  for (int width = whole ? 4 : 0; width > 0; width /= 2) {
-    for (int k = 0; k < width; ++k)
-      acc[k] = kProduct ? acc[k] * acc[k + width] : acc[k] + acc[k + width];
-  }
-  double lane[kLanes];
-  std::memcpy(lane, &acc[0], sizeof lane);
-  for (int64_t j = 0; i < n; ++i, ++j)
-    lane[j] = kProduct ? lane[j] * static_cast<double>(x[i]) : lane[j] + static_cast<double>(x[i]);
-  for (int width = 4; width > 0; width /= 2) {
-    for (int k = 0; k < width; ++k)
-      lane[k] = kProduct ? lane[k] * lane[k + width] : lane[k] + lane[k + width];
-  }
-  return lane[0];
-}
-
-// Knuth's TwoSum: the slots hold the sum and what all its roundings lost.
-TENON_INLINE void AddCompensated(double& sum, double& lost, double x) {
-  const double s = sum + x;
-  const double part = s - sum;
-  lost += (sum - (s - part)) + (x - part);
-  sum = s;
-}
-
 template <class T>
 void SumRow(Slot* state, const void* x, const Keys&, int64_t n) {
   const T* v = static_cast<const T*>(x);
@@ -233,22 +182,7 @@ void MomentsRow(Slot* state, const void* x, const Keys&, int64_t n) {
   Slot block[kSlots];
   block[0].f = static_cast<double>(n);
   block[1].f = FoldFloats<false>(v, n) / static_cast<double>(n);
-  const double mean = block[1].f;
-  Lanes<double> acc[4] = {};
-  int64_t i = 0;
-  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
-    for (int k = 0; k < 4; ++k) {
-      Lanes<double> d;
-      Load<double>(d, v + i + kLanes * k);
-      d -= mean;
-      acc[k] += d * d;
-    }
-  }
-  acc[0] = (acc[0] + acc[1]) + (acc[2] + acc[3]);
-  double sum = ((acc[0][0] + acc[0][1]) + (acc[0][2] + acc[0][3])) +
-               ((acc[0][4] + acc[0][5]) + (acc[0][6] + acc[0][7]));
-  for (; i < n; ++i) sum += (v[i] - mean) * (v[i] - mean);
-  block[2].f = sum;
+  block[2].f = SquaredDeviations(v, n, block[1].f);
   CombineMoments(state, block);
 }
 

@@ -36,7 +36,7 @@ TenonStatus MakeReducePlan(const TenonKernelDesc& desc, Program* prologue, Reduc
     reducer.key = source.key;
     reducer.has_key = has_key;
     reducer.acc_dtype = static_cast<uint8_t>(source.acc_dtype);
-    if (source.acc_dtype >= TENON_C64 ||
+    if (source.acc_dtype >= TENON_C64 || !tenon_opcode_defined(TENON_OP_SELECT, dtype) ||
         !FindReducer(source.kind, dtype, source.acc_dtype, &reducer.fns)) {
       return tenon_fail(error, TENON_UNSUPPORTED, "cpu: no reducer %u of %s into %s", source.kind,
                         tenon_dtype_name(dtype), tenon_dtype_name(source.acc_dtype));

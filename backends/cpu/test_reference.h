@@ -11,6 +11,7 @@
 #include <random>
 #include <vector>
 
+#include "tenon/abi/tenon_float8.h"
 #include "tenon/abi/tenon_half.h"
 #include "tenon/abi/tenon_kit_evaluate.h"
 #include "tenon/abi/tenon_plugin_kit.h"
@@ -26,6 +27,10 @@ inline Real RealOf(uint32_t dtype, uint64_t bits) {
       return tenon_f16_to_f32(static_cast<uint16_t>(bits));
     case TENON_BF16:
       return tenon_bf16_to_f32(static_cast<uint16_t>(bits));
+    case TENON_F8E4M3FN:
+      return tenon_f8e4m3fn_to_f32(static_cast<uint8_t>(bits));
+    case TENON_F8E5M2:
+      return tenon_f8e5m2_to_f32(static_cast<uint8_t>(bits));
     case TENON_F32:
       return tenon_f32_from_bits(static_cast<uint32_t>(bits));
     default: {
@@ -42,6 +47,10 @@ inline uint64_t BitsOf(uint32_t dtype, Real x) {
       return tenon_f32_to_f16(static_cast<float>(x));
     case TENON_BF16:
       return tenon_f32_to_bf16(static_cast<float>(x));
+    case TENON_F8E4M3FN:
+      return tenon_f64_to_f8e4m3fn(static_cast<double>(x));
+    case TENON_F8E5M2:
+      return tenon_f64_to_f8e5m2(static_cast<double>(x));
     case TENON_F32:
       return tenon_f32_bits(static_cast<float>(x));
     default: {
@@ -313,6 +322,13 @@ inline uint64_t ReferenceInt(uint32_t op, uint32_t dtype, uint64_t ab, uint64_t 
 }
 
 inline uint64_t ReferenceCast(uint32_t to, uint32_t from, uint64_t bits) {
+  if (tenon_dtype_is_float8(from)) {
+    return ReferenceCast(to, TENON_F64, BitsOf(TENON_F64, RealOf(from, bits)));
+  }
+  if (tenon_dtype_is_float8(to)) {
+    return BitsOf(
+        to, tenon_dtype_is_float(from) ? RealOf(from, bits) : static_cast<Real>(IntOf(from, bits)));
+  }
   if (tenon_dtype_is_float(from)) {
     const Real x = RealOf(from, bits);
     if (to == TENON_BOOL) return x != 0;
@@ -358,7 +374,7 @@ inline uint64_t Reference(const TenonInstr& t, uint32_t from, uint64_t a, uint64
 inline bool Agrees(uint32_t dtype, uint64_t got, uint64_t want, Real exact, int ulp,
                    bool any_zero) {
   if (got == want) return true;
-  if (!tenon_dtype_is_float(dtype)) return false;
+  if (!tenon_dtype_is_float(dtype) && !tenon_dtype_is_float8(dtype)) return false;
   const Real g = RealOf(dtype, got), w = RealOf(dtype, want);
   if (std::isnan(g) || std::isnan(w)) return std::isnan(g) && std::isnan(w);
   if (g == 0 && w == 0) return any_zero || ulp > 0;
@@ -388,6 +404,10 @@ inline void WriteBits(void* at, uint32_t dtype, int64_t i, uint64_t bits) {
 inline std::vector<uint64_t> SpecialValues(uint32_t dtype) {
   if (dtype == TENON_BOOL) return {0, 1};
   std::vector<uint64_t> values;
+  if (tenon_dtype_is_float8(dtype)) {  // all there are
+    for (uint64_t bits = 0; bits < 256; ++bits) values.push_back(bits);
+    return values;
+  }
   if (!tenon_dtype_is_float(dtype)) {
     for (Wide x : {Wide{0}, Wide{1}, Wide{2}, Wide{3}, Wide{-1}, Wide{-2}, Wide{5}, Wide{7},
                    Wide{8}, Wide{31}, Wide{33}, Wide{63}, Wide{100}, Least(dtype), Least(dtype) + 1,
@@ -410,6 +430,7 @@ inline std::vector<uint64_t> SpecialValues(uint32_t dtype) {
 
 inline uint64_t RandomValue(uint32_t dtype, std::mt19937_64& random) {
   if (dtype == TENON_BOOL) return random() & 1;
+  if (tenon_dtype_is_float8(dtype)) return random() & 0xff;
   if (!tenon_dtype_is_float(dtype))
     return Masked(dtype, static_cast<Wide>(random() >> (random() % 60)));
   const Real mantissa = 1 + static_cast<Real>(random() >> 11) * 0x1p-53L;
