@@ -3,10 +3,13 @@
 namespace tenon_codegen {
 
 // One function per opcode and dtype, named <opcode>_<dtype of the operands>; cast_<from>_<to>. f16
-// and bf16 travel as their bits, so that a copy keeps them, and compute in f32.
+// and bf16 travel as their bits, so that a copy keeps them, and compute in f32; the 8-bit floats are
+// bits that only CAST knows.
 const char kCommonPrelude[] = R"common(// ---- dtypes ----
 typedef u8 boolean;  // 0 or 1
 typedef u16 bf16;    // bits
+typedef u8 f8e4m3fn;
+typedef u8 f8e5m2;
 
 DEVICE f32 bf16_to_f32(bf16 b) { return f32_of_bits((u32)b << 16); }
 DEVICE bf16 f32_to_bf16(f32 x) {
@@ -288,9 +291,61 @@ CAST(f16, f64, f16, f64, f16_to_f32(x))
 CAST(bf16, f64, bf16, f64, bf16_to_f32(x))
 #endif
 
+// The 8-bit floats (tenon_float8.h says how they are laid out), through f32 but for one rounding
+// from f64. f32 holds every integer that is not too large for them.
+DEVICE f32 f8e4m3fn_to_f32(f8e4m3fn b) {
+  const u32 sign = ((u32)b & 0x80u) << 24, magnitude = b & 0x7fu;
+  return f32_of_bits(sign | (magnitude < 0x08u   ? bits_f32((f32)magnitude * (f32)0x1p-9f)
+                             : magnitude < 0x7fu ? (magnitude << 20) + (120u << 23)
+                                                 : 0x7fc00000u));
+}
+DEVICE f8e4m3fn f32_to_f8e4m3fn(f32 x) {
+  const u32 bits = bits_f32(x), sign = (bits >> 24) & 0x80u, magnitude = bits & 0x7fffffffu;
+  return (f8e4m3fn)(sign | (magnitude < 0x3c800000u
+                                ? bits_f32(f32_of_bits(magnitude) + 16384.0f) - 0x46800000u
+                            : magnitude < 0x43f00000u
+                                ? (magnitude - (120u << 23) + 0x7ffffu + ((magnitude >> 20) & 1u)) >> 20
+                                : 0x7fu));
+}
+DEVICE f32 f8e5m2_to_f32(f8e5m2 b) {
+  const u32 sign = ((u32)b & 0x80u) << 24, magnitude = b & 0x7fu;
+  return f32_of_bits(sign | (magnitude < 0x04u   ? bits_f32((f32)magnitude * (f32)0x1p-16f)
+                             : magnitude < 0x7cu ? (magnitude << 21) + (112u << 23)
+                             : magnitude > 0x7cu ? 0x7fc00000u | (magnitude << 21)
+                                                 : 0x7f800000u));
+}
+DEVICE f8e5m2 f32_to_f8e5m2(f32 x) {
+  const u32 bits = bits_f32(x), sign = (bits >> 24) & 0x80u, magnitude = bits & 0x7fffffffu;
+  return (f8e5m2)(sign | (magnitude < 0x38800000u
+                              ? bits_f32(f32_of_bits(magnitude) + 128.0f) - 0x43000000u
+                          : magnitude < 0x47800000u
+                              ? (magnitude - (112u << 23) + 0xfffffu + ((magnitude >> 21) & 1u)) >> 21
+                          : magnitude > 0x7f800000u ? 0x7eu | ((magnitude >> 21) & 1u)
+                                                    : 0x7cu));
+}
+#define FLOAT8_AND(D, N, T)                                \
+  CAST(D, N, D, T, cast_f32_##N(D##_to_f32(x)))            \
+  CAST(N, D, T, D, f32_to_##D(cast_##N##_f32(x)))
+#define FLOAT8(D)                                                                             \
+  FLOAT8_AND(D, bool, boolean) FLOAT8_AND(D, u8, u8) FLOAT8_AND(D, i8, i8)                    \
+  FLOAT8_AND(D, u16, u16) FLOAT8_AND(D, i16, i16) FLOAT8_AND(D, u32, u32)                     \
+  FLOAT8_AND(D, i32, i32) FLOAT8_AND(D, u64, u64) FLOAT8_AND(D, i64, i64)                     \
+  FLOAT8_AND(D, f16, f16) FLOAT8_AND(D, bf16, bf16) FLOAT8_AND(D, f32, f32)                   \
+  CAST(D, D, D, D, x)
+FLOAT8(f8e4m3fn)
+FLOAT8(f8e5m2)
+CAST(f8e4m3fn, f8e5m2, f8e4m3fn, f8e5m2, f32_to_f8e5m2(f8e4m3fn_to_f32(x)))
+CAST(f8e5m2, f8e4m3fn, f8e5m2, f8e4m3fn, f32_to_f8e4m3fn(f8e5m2_to_f32(x)))
+#ifndef NO_F64
+CAST(f8e4m3fn, f64, f8e4m3fn, f64, f8e4m3fn_to_f32(x))
+CAST(f8e5m2, f64, f8e5m2, f64, f8e5m2_to_f32(x))
+CAST(f64, f8e4m3fn, f64, f8e4m3fn, f32_to_f8e4m3fn(f64_to_f32_odd(x)))
+CAST(f64, f8e5m2, f64, f8e5m2, f32_to_f8e5m2(f64_to_f32_odd(x)))
+#endif
+
 // ---- vectors ----
 #define VECTOR(T, BYTES) typedef struct ALIGNED(BYTES) { T at[4]; } T##x4;
-VECTOR(boolean, 4) VECTOR(u8, 4) VECTOR(i8, 4) VECTOR(u16, 8) VECTOR(i16, 8) VECTOR(f16, 8)
+VECTOR(boolean, 4) VECTOR(u8, 4) VECTOR(i8, 4) VECTOR(f8e4m3fn, 4) VECTOR(f8e5m2, 4) VECTOR(u16, 8) VECTOR(i16, 8) VECTOR(f16, 8)
 VECTOR(bf16, 8) VECTOR(u32, 16) VECTOR(i32, 16) VECTOR(f32, 16) VECTOR(u64, 16) VECTOR(i64, 16)
 #ifndef NO_F64
 VECTOR(f64, 16)

@@ -56,6 +56,8 @@ std::string Variant::suffix() const {
       text = packed && outer_rank == 1 ? "flat" : "map" + std::to_string(outer_rank);
       if (vector > 1) text += "v" + std::to_string(vector);
       break;
+    case Method::kList:
+      return vector > 1 ? "listv" + std::to_string(vector) : "list";
     case Method::kThread:
       text = "thread";
       break;

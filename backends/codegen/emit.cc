@@ -5,6 +5,7 @@
 #include "backends/codegen/instruction.h"
 #include "backends/codegen/reducer.h"
 #include "tenon/abi/tenon_kit_program.h"
+#include "tenon/backends/codegen/list_plan.h"
 
 namespace tenon_codegen {
 namespace {
@@ -21,11 +22,14 @@ class Emitter {
         name_(std::move(name)),
         variant_(variant),
         index_(variant.wide ? "i64" : "i32"),
-        launch_(variant.in_memory ? "launch->" : "launch."),
+        launch_(variant.method == Method::kList ? "launch.entries[e]."
+                : variant.in_memory             ? "launch->"
+                                                : "launch."),
         f64_(target.f64),
         runs_(target.runs) {}
 
   std::string Emit() {
+    if (variant_.method == Method::kList) return List();
     Launch();
     for (uint32_t r = 0; r < desc_.n_reducers; ++r) {
       reducers_.push_back(EmitReducer(*desc_.program, desc_.reducers[r], r, f64_));
@@ -189,6 +193,49 @@ class Emitter {
       MapElement("    ");
     }
     Line("  }");
+  }
+
+  // A group finds the launch that its block of elements belongs to and is then as kMap.
+  std::string List() {
+    Line("typedef struct {");
+    Line("  i64 first, count; /* block, elements */");
+    for (size_t k = 0; k < Operands(); ++k)
+      Line(std::string("  GLOBAL ") + (IsInput(k) ? "const " : "") + Type(k) + "* p" +
+           N(int64_t(k)) + ";");
+    if (info_.n_scalars != 0) Line("  u64 scalars[" + N(info_.n_scalars) + "];");
+    Line("} Entry_" + name_ + ";\n");
+    Line("typedef struct {");
+    Line("  i64 blocks, last;");
+    Line("  Entry_" + name_ + " entries[" + N(ListCapacity(info_)) + "];");
+    Line("} Launch_" + name_ + ";\n");
+    Line("KERNEL " + name_ + "(const Launch_" + name_ + " launch) {");
+    Line("  for (i64 block = GROUP_ID; block < launch.blocks; block += GROUP_COUNT) {");
+    Line("    i32 e = 0, last = (i32)launch.last;");
+    Line("    while (e < last) {");
+    Line("      const i32 middle = (e + last + 1) / 2;");
+    Line("      if (launch.entries[middle].first <= block) e = middle;");
+    Line("      else last = middle - 1;");
+    Line("    }");
+    const std::string size = N(kListBlock);
+    Line("    const i64 begin = (block - " + launch_ + "first) * " + size + ", left = " + launch_ +
+         "count - begin;");
+    Line("    const i32 outer = left < " + size + " ? (i32)left : " + size + ";");
+    for (size_t k = 0; k < Operands(); ++k)
+      Line(std::string("    GLOBAL ") + (IsInput(k) ? "const " : "") + Type(k) + "* q" +
+           N(int64_t(k)) + " = " + launch_ + "p" + N(int64_t(k)) + " + begin;");
+    const std::string vector = N(variant_.vector);
+    Line("    for (i32 i = LOCAL_ID * " + vector + "; i < outer; i += LOCAL_SIZE * " + vector +
+         ") {");
+    Outer("i", "    ");
+    if (variant_.vector > 1) {
+      MapLanes(vector);
+    } else {
+      MapElement("    ");
+    }
+    Line("    }");
+    Line("  }");
+    Line("}");
+    return std::move(text_);
   }
 
   void MapElement(const std::string& indent) {

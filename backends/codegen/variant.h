@@ -17,6 +17,7 @@ inline constexpr int kGroupSize = 128;
 
 enum class Method : uint8_t {
   kMap,     // a work item per element, or per `vector` elements
+  kList,    // several launches of a map over contiguous operands (list_plan.h)
   kThread,  // a work item per output of a reduction
   kGroup,   // a work group per output
   kSlice,   // work items per output, each leaves its accumulators in a scratch buffer ...

@@ -8,6 +8,7 @@ extern const unsigned char tenon_cuda_single_integers[];
 extern const unsigned char tenon_cuda_single_floats[];
 extern const unsigned char tenon_cuda_single_casts[];
 extern const unsigned char tenon_cuda_indexing[];
+extern const unsigned char tenon_cuda_rows[];
 }
 
 namespace tenon_cuda {
@@ -15,7 +16,8 @@ namespace {
 
 const unsigned char* Image(size_t library) {
   const unsigned char* const images[] = {tenon_cuda_single_floats, tenon_cuda_single_casts,
-                                         tenon_cuda_single_integers, tenon_cuda_indexing};
+                                         tenon_cuda_single_integers, tenon_cuda_indexing,
+                                         tenon_cuda_rows};
   return images[library];
 }
 

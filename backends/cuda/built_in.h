@@ -29,7 +29,7 @@ class BuiltIn {
   CUfunction Find(const std::string& name);
 
  private:
-  static constexpr size_t kLibraries = 4;
+  static constexpr size_t kLibraries = 5;
 
   Device& device_;
   std::mutex mutex_;  // of what follows

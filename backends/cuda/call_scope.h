@@ -11,14 +11,9 @@ namespace tenon_cuda {
 class CallScope {
  public:
   // Every entry of this backend gives the same bits every time, so that DETERMINISTIC asks nothing.
-  explicit CallScope(const TenonCall* call) : call_(call != nullptr ? *call : TenonCall{}) {
-    constexpr uint32_t kKnown = TENON_CALL_DRY_RUN | TENON_CALL_DETERMINISTIC;
-    if (call == nullptr) return;
-    if (call->size < sizeof *call || !tenon_struct_ok(call, sizeof *call) ||
-        (call->flags & ~kKnown) != 0) {
-      throw tenon::plugin::Failure(TENON_UNSUPPORTED, "cuda: a call with unknown fields or flags " +
-                                                          std::to_string(call->flags));
-    }
+  explicit CallScope(const TenonCall* call) {
+    tenon::plugin::check([&](TenonError* error) { return tenon_check_call(call, "cuda", error); });
+    if (call != nullptr) call_ = *call;
   }
 
   bool dry_run() const { return (call_.flags & TENON_CALL_DRY_RUN) != 0; }
@@ -35,7 +30,7 @@ class CallScope {
   }
 
  private:
-  const TenonCall call_;
+  TenonCall call_ = {};
 };
 
 }  // namespace tenon_cuda

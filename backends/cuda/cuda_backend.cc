@@ -10,6 +10,7 @@
 //   kernel      programs: single (one opcode, compiled with this library) and generated (by NVRTC)
 //   products    matmul by cuBLASLt, opened at run time
 //   indexing    gather and scatter
+//   rows        softmax, cross entropy, layer norm
 //   built_in    the kernels that were compiled with this library
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "backends/cuda/kernel.h"
 #include "backends/cuda/memory.h"
 #include "backends/cuda/products.h"
+#include "backends/cuda/rows.h"
 #include "backends/cuda/stream.h"
 #include "tenon/abi/tenon_plugin.hpp"
 #include "tenon/backends/cuda/host.h"
@@ -65,7 +67,7 @@ TenonStatus DeviceProps(uint32_t index, TenonDeviceProps* props, TenonError* err
     own.max_operands = kMaxOperands;
     own.max_instrs = kMaxInstrs;
     own.max_scalars = kMaxScalars;
-    for (uint32_t dtype = TENON_BOOL; dtype <= TENON_C128; ++dtype) {
+    for (uint32_t dtype = TENON_BOOL; dtype < TENON_DTYPE_COUNT; ++dtype) {
       own.storage_dtypes |= TENON_DTYPE_BIT(dtype);
       if (dtype <= TENON_F64) own.compute_dtypes |= TENON_DTYPE_BIT(dtype);
     }
@@ -109,21 +111,12 @@ constexpr TenonCoreOps kCore = {sizeof(TenonCoreOps),
                                 KernelCreate,
                                 KernelDestroy,
                                 KernelLaunch};
-constexpr TenonStreamOps kStreams = {sizeof(TenonStreamOps),
-                                     0,
-                                     StreamCreate,
-                                     StreamDestroy,
-                                     StreamSync,
-                                     StreamQuery,
-                                     EventCreate,
-                                     EventDestroy,
-                                     EventRecord,
-                                     EventWait,
-                                     EventSync,
-                                     EventQuery};
 constexpr TenonMemOps kMemory = {sizeof(TenonMemOps), 0,          MemInfo,
                                  PinnedAlloc,         PinnedFree, CopyPeer};
 constexpr TenonTensorOps kTensor = {sizeof(TenonTensorOps), 0, Matmul, Gather, Scatter};
+constexpr TenonFusedOps kFused = {
+    sizeof(TenonFusedOps), 0,         KernelLaunchList, Softmax, SoftmaxBackward,
+    CrossEntropy,          LayerNorm, LayerNormBackward};
 constexpr TenonBackend kBackend = {sizeof(TenonBackend),
                                    TENON_ABI_MAJOR,
                                    TENON_ABI_MINOR,
@@ -135,6 +128,7 @@ constexpr TenonBackend kBackend = {sizeof(TenonBackend),
                                    &kStreams,
                                    &kMemory,
                                    &kTensor,
+                                   &kFused,
                                    nullptr,
                                    nullptr};
 

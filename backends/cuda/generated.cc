@@ -6,6 +6,7 @@
 #include "tenon/abi/tenon_kit_program.h"
 #include "tenon/backends/codegen/emit.h"
 #include "tenon/backends/codegen/launch_plan.h"
+#include "tenon/backends/codegen/list_plan.h"
 #include "tenon/backends/codegen/prelude.h"
 #include "tenon/backends/cuda/compile.h"
 #include "tenon/backends/cuda/nvrtc.h"
@@ -17,6 +18,7 @@ using tenon::plugin::Failure;
 using tenon_codegen::KernelInfo;
 using tenon_codegen::kGroupSize;
 using tenon_codegen::LaunchPlan;
+using tenon_codegen::ListPlan;
 using tenon_codegen::Variant;
 
 constexpr int64_t kItemThreads = 256;
@@ -26,6 +28,7 @@ class Generated : public Kernel {
  public:
   explicit Generated(const TenonKernelDesc&);
   void Launch(Device&, Stream&, const TenonLaunch&) const override;
+  void LaunchList(Device&, Stream&, const TenonLaunch*, uint32_t) const override;
   void Unload(Device&) noexcept override;
 
  private:
@@ -39,6 +42,8 @@ class Generated : public Kernel {
   };
   Compiled Get(Device&, const Variant&) const;
   Compiled Compile(Device&, const Variant&) const;
+  static void Enqueue(Device&, Stream&, const Compiled&, int64_t blocks, int64_t threads,
+                      void** arguments);
 
   const std::string name_;
   const KernelInfo info_;
@@ -105,6 +110,15 @@ void Generated::Unload(Device& device) noexcept {
   for (const auto& [variant, compiled] : variants_) device.driver().cuModuleUnload(compiled.module);
 }
 
+// Kernels stride over what the grid does not cover; the count of blocks never changes a result.
+void Generated::Enqueue(Device& device, Stream& stream, const Compiled& kernel, int64_t blocks,
+                        int64_t threads, void** arguments) {
+  const int64_t most = int64_t{32} * std::max(device.processors(), 1);
+  device.Launch(stream, kernel.function, *kernel.name,
+                static_cast<unsigned>(std::clamp<int64_t>(blocks, 1, most)),
+                static_cast<unsigned>(threads), arguments);
+}
+
 void Generated::Launch(Device& device, Stream& stream, const TenonLaunch& launch) const {
   LaunchPlan plan = PlanLaunch(info_, kTarget, launch);
   const Compiled first = Get(device, plan.variant);
@@ -122,12 +136,8 @@ void Generated::Launch(Device& device, Stream& stream, const TenonLaunch& launch
     add(static_cast<CUdeviceptr>(launch.operands[k].buffer));
   if (merges) add(device.Scratch(stream, plan.scratch_bytes(info_)));
   arguments[n] = plan.words.data();
-  // Kernels stride over what the grid does not cover; the count of blocks never changes a result.
-  const int64_t most = int64_t{32} * std::max(device.processors(), 1);
   const auto enqueue = [&](const Compiled& kernel, int64_t blocks, int64_t threads) {
-    device.Launch(stream, kernel.function, *kernel.name,
-                  static_cast<unsigned>(std::clamp<int64_t>(blocks, 1, most)),
-                  static_cast<unsigned>(threads), arguments);
+    Enqueue(device, stream, kernel, blocks, threads, arguments);
   };
   if (plan.in_groups()) {
     enqueue(first, plan.groups(), kGroupSize);
@@ -135,6 +145,29 @@ void Generated::Launch(Device& device, Stream& stream, const TenonLaunch& launch
     enqueue(first, (plan.items() + kItemThreads - 1) / kItemThreads, kItemThreads);
   }
   if (merges) enqueue(second, plan.outer, kGroupSize);
+}
+
+void Generated::LaunchList(Device& device, Stream& stream, const TenonLaunch* launches,
+                           uint32_t n) const {
+  std::vector<ListPlan> plans = PlanList(info_, launches, n);
+  if (plans.empty())
+    throw Failure(TENON_UNSUPPORTED, "cuda: " + name_ + ": not a list of contiguous maps");
+  // All are compiled before the first is enqueued.
+  std::vector<Compiled> kernels;
+  for (const ListPlan& plan : plans) kernels.push_back(Get(device, plan.variant));
+  for (size_t i = 0; i < plans.size(); ++i) {
+    void* arguments[] = {plans[i].words.data()};
+    try {
+      Enqueue(device, stream, kernels[i], plans[i].blocks, kItemThreads, arguments);
+    } catch (const Failure& failure) {
+      // Statuses by which core would launch all of them again promise that none was.
+      const bool promises =
+          failure.code() == TENON_UNSUPPORTED || failure.code() == TENON_OUT_OF_MEMORY;
+      if (i == 0 || !promises) throw;
+      throw Failure(TENON_INTERNAL,
+                    std::string(failure.what()) + "; a part of the list was launched");
+    }
+  }
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "backends/cuda/kernel.h"
 
+#include <vector>
+
 #include "backends/cuda/single.h"
 #include "tenon/abi/tenon_kit_interpreter.h"
 
@@ -49,6 +51,22 @@ TenonStatus KernelLaunch(TenonDevice handle, TenonStream stream, TenonKernel ker
     if (status == TENON_OK) status = tenon_check_launch(made.desc.get(), &launch, error);
     if (status != TENON_OK) return status;
     made.kernel->Launch(device, device.stream(stream), launch);
+    return TENON_OK;
+  });
+}
+
+TenonStatus KernelLaunchList(TenonDevice handle, TenonStream stream, TenonKernel kernel_handle,
+                             const TenonLaunch* given, uint32_t n, TenonError* error) noexcept {
+  return on_device(handle, error, [&](Device& device) -> TenonStatus {
+    const Made& made = *tenon::plugin::from_handle<Made>(kernel_handle);
+    std::vector<TenonLaunch> launches(n);
+    for (uint32_t i = 0; i < n; ++i) {
+      TenonStatus status =
+          tenon_read_struct(&launches[i], sizeof launches[i], &given[i], "TenonLaunch", error);
+      if (status == TENON_OK) status = tenon_check_launch(made.desc.get(), &launches[i], error);
+      if (status != TENON_OK) return status;
+    }
+    made.kernel->LaunchList(device, device.stream(stream), launches.data(), n);
     return TENON_OK;
   });
 }

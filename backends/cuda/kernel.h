@@ -20,6 +20,10 @@ class Kernel {
   virtual ~Kernel() = default;
   // Enqueues; `launch` passed tenon_check_launch. Throws plugin::Failure.
   virtual void Launch(Device&, Stream&, const TenonLaunch&) const = 0;
+  // `n` of them at once, or UNSUPPORTED: then nothing was enqueued.
+  virtual void LaunchList(Device&, Stream&, const TenonLaunch*, uint32_t) const {
+    throw tenon::plugin::Failure(TENON_UNSUPPORTED, "cuda: a kernel of one opcode");
+  }
   // The device's part of the destruction, in its context.
   virtual void Unload(Device&) noexcept {}
 };
@@ -31,6 +35,8 @@ TenonStatus KernelCreate(TenonDevice, const TenonKernelDesc*, TenonKernel*, Teno
 void KernelDestroy(TenonDevice, TenonKernel) noexcept;
 TenonStatus KernelLaunch(TenonDevice, TenonStream, TenonKernel, const TenonLaunch*,
                          TenonError*) noexcept;
+TenonStatus KernelLaunchList(TenonDevice, TenonStream, TenonKernel, const TenonLaunch*, uint32_t n,
+                             TenonError*) noexcept;
 
 }  // namespace tenon_cuda
 

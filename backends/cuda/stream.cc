@@ -14,8 +14,6 @@ namespace {
 // Handles of events are the driver's own.
 CUevent event_of(TenonEvent handle) { return from_handle<CUevent_st>(handle); }
 
-}  // namespace
-
 TenonStatus StreamCreate(TenonDevice handle, int32_t priority, TenonStream* made,
                          TenonError* error) noexcept {
   return on_device(handle, error, [&](Device& device) {
@@ -99,5 +97,20 @@ TenonStatus EventQuery(TenonDevice handle, TenonEvent event, TenonError* error) 
     return TENON_OK;
   });
 }
+
+}  // namespace
+
+constinit const TenonStreamOps kStreams = {sizeof(TenonStreamOps),
+                                           0,
+                                           StreamCreate,
+                                           StreamDestroy,
+                                           StreamSync,
+                                           StreamQuery,
+                                           EventCreate,
+                                           EventDestroy,
+                                           EventRecord,
+                                           EventWait,
+                                           EventSync,
+                                           EventQuery};
 
 }  // namespace tenon_cuda

@@ -18,6 +18,14 @@ std::string Type(uint32_t dtype) {
   return dtype == TENON_BOOL ? "boolean" : tenon_dtype_name(dtype);
 }
 
+// 8-bit floats are converted from and to the other floats here; rarer pairs are compiled on demand.
+bool IsWorthAKernel(uint32_t from, uint32_t to) {
+  if (!tenon_opcode_defined(TENON_OP_CAST, to)) return false;
+  const auto is_usual = [](uint32_t dtype) { return dtype >= TENON_F16 && dtype <= TENON_F32; };
+  if (tenon_dtype_is_float8(from)) return is_usual(to);
+  return !tenon_dtype_is_float8(to) || is_usual(from);
+}
+
 class Writer {
  public:
   // Of the given kind: "integers", "floats" or "casts".
@@ -33,7 +41,7 @@ class Writer {
     }
     for (uint32_t op = 1; op < TENON_OPCODE_COUNT; ++op) {
       if (tenon_opcode_operands(static_cast<uint16_t>(op)) == 0) continue;
-      for (uint32_t from = TENON_BOOL; from <= TENON_F64; ++from) {
+      for (uint32_t from = TENON_BOOL; from < TENON_DTYPE_COUNT; ++from) {
         if (tenon_opcode_defined(static_cast<uint16_t>(op), static_cast<uint16_t>(from)))
           Write(op, from);
       }
@@ -52,8 +60,8 @@ class Writer {
     if (op == TENON_OP_BITCAST) return;  // the copies
     if ((op == TENON_OP_CAST) != (kind_ == "casts")) return;
     if (op == TENON_OP_CAST) {
-      for (uint32_t to = TENON_BOOL; to <= TENON_F64; ++to) {
-        if (to == from) continue;
+      for (uint32_t to = TENON_BOOL; to < TENON_DTYPE_COUNT; ++to) {
+        if (to == from || !IsWorthAKernel(from, to)) continue;
         const std::string name = tenon_cuda::SingleName(op, from, to);
         Line(name, name, Type(to), Type(from));
       }

@@ -23,6 +23,7 @@ const std::vector<Layout>& ReductionLayouts() {
   static const auto* const layouts =
       new std::vector<Layout>{{{97}, 1, Layout::kDense, 0},        // a group
                               {{2, 17000}, 2, Layout::kDense, 0},  // parts, then a merge
+                              {{1000, 40}, 1, Layout::kDense, 0},  // parts by items, then a merge
                               {{5, 7, 11}, 2, Layout::kAwkward, 3},
                               {{5, 7, 11}, 5, Layout::kAwkward, 3},
                               {{4, 6}, 2, Layout::kDense, 1},
@@ -82,8 +83,11 @@ Bytes RandomElements(std::minstd_rand& random, uint32_t dtype, size_t count, boo
   Bytes bytes(count * item);
   const double corners[] = {0.0, -0.0, 1.0, -1.0, INFINITY, -INFINITY, NAN, 0.5, 1.5, 2.5, 127.5,
                             -128.5, 255.5, 65504.0, 65520.0, 1e-7, 3e9, -3e9, 1e19, 1e-40, 1e38,
-                            // of which two roundings make another f16 or bf16 than one
-                            1 + 0x1p-11 + 0x1p-40, 1 + 0x1p-8 + 0x1p-40};
+                            // of which two roundings make another f16, bf16 or 8-bit float than one
+                            1 + 0x1p-11 + 0x1p-40, 1 + 0x1p-8 + 0x1p-40, 1 + 0x1p-4 + 0x1p-40,
+                            1 + 0x1p-3 + 0x1p-40,
+                            // the last that are not too large for the 8-bit floats, and the first
+                            464, 464.5, 57344, 61439, 61440, 0x1p-10, 0x1p-17};
   const uint64_t integer_corners[] = {0,  1,  ~uint64_t{0},      2,    7,    8,      31,
                                       63, 64, uint64_t{1} << 63, 0x80, 0x7f, 0x8000, 0x7fffffff};
   for (size_t i = 0; i < count; ++i) {
@@ -107,6 +111,10 @@ Bytes RandomElements(std::minstd_rand& random, uint32_t dtype, size_t count, boo
 }
 
 bool Agree(uint32_t dtype, uint64_t a, uint64_t b, bool exact) {
+  if (tenon_dtype_is_float8(dtype)) {
+    return Agree(TENON_F32, tenon_evaluate_cast(TENON_F32, dtype, a),
+                 tenon_evaluate_cast(TENON_F32, dtype, b), exact);
+  }
   if (!tenon_dtype_is_float(dtype)) return a == b;
   const double x = tenon_bits_to_double(dtype, a), y = tenon_bits_to_double(dtype, b);
   if (std::isnan(x) || std::isnan(y)) return std::isnan(x) && std::isnan(y);

@@ -1,5 +1,7 @@
-// Writes the kernels that the cases of all samples need as C++ for the host:
+// Writes the kernels that the cases of all samples need as C++ for the host, or the list variants
+// of some:
 //   generate_host_kernels > kernels.inc
+//   generate_host_kernels lists > kernels.inc
 #include <cstdio>
 #include <set>
 #include <string>
@@ -32,9 +34,28 @@ std::string Caller(const KernelInfo& info, const std::string& name, const Varian
   return text + ");\n}\n\n";
 }
 
+int WriteLists() {
+  std::printf("%s", tenon_codegen::kCommonPrelude);
+  std::string table;
+  for (const Sample& sample : ListSamples()) {
+    for (const Variant& variant : ListVariants()) {
+      const std::string name = sample.name + "_" + variant.suffix();
+      std::printf(
+          "%sstatic void call_%s(void* const* arguments) {\n"
+          "  %s(*static_cast<const Launch_%s*>(arguments[0]));\n}\n\n",
+          EmitKernel(sample.text->desc, name, variant, {}).c_str(), name.c_str(), name.c_str(),
+          name.c_str());
+      table += "    {\"" + name + "\", call_" + name + "},\n";
+    }
+  }
+  std::printf("constexpr HostKernel kHostKernels[] = {\n%s};\n", table.c_str());
+  return 0;
+}
+
 }  // namespace
 
-int main() {
+int main(int argc, char**) {
+  if (argc > 1) return WriteLists();
   std::printf("%s", tenon_codegen::kCommonPrelude);
   std::string table;
   size_t number = 0;

@@ -45,23 +45,10 @@ struct WorkItem {
 };
 inline thread_local WorkItem work_item;
 
-using u8 = uint8_t;
-using i8 = int8_t;
-using u16 = uint16_t;
-using i16 = int16_t;
-using u32 = uint32_t;
-using i32 = int32_t;
-using u64 = unsigned long long;
-using i64 = long long;
-using f32 = float;
-using f64 = double;
-using f16 = uint16_t;
+#include "tests/codegen/host_language.inc"
 
-#define DEVICE [[maybe_unused]] static inline
 #define KERNEL static void
-#define GLOBAL
 #define LOCAL static
-#define ALIGNED(bytes) alignas(bytes)
 #define GLOBAL_ID ((i64)work_item.group * work_item.locals + work_item.local)
 #define GLOBAL_SIZE ((i64)work_item.groups * work_item.locals)
 #define GROUP_ID ((i64)work_item.group)
@@ -69,32 +56,6 @@ using f16 = uint16_t;
 #define LOCAL_ID (work_item.local)
 #define LOCAL_SIZE (work_item.locals)
 #define BARRIER() work_item.barrier->Wait()
-#define U64(x) x##ull
-
-DEVICE u32 bits_f32(f32 x) { return tenon_f32_bits(x); }
-DEVICE f32 f32_of_bits(u32 x) { return tenon_f32_from_bits(x); }
-DEVICE u64 bits_f64(f64 x) {
-  u64 bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  return bits;
-}
-DEVICE f64 f64_of_bits(u64 bits) {
-  f64 x;
-  std::memcpy(&x, &bits, sizeof x);
-  return x;
-}
-DEVICE f32 f16_to_f32(f16 h) { return tenon_f16_to_f32(h); }
-DEVICE f16 f32_to_f16(f32 x) { return tenon_f32_to_f16(x); }
-
-// The overloads for float too, without the headers' names for the rest of the world.
-using std::acos, std::acosh, std::asin, std::asinh, std::atan, std::atan2, std::atanh, std::ceil,
-    std::copysign, std::cos, std::cosh, std::erf, std::erfc, std::exp, std::exp2, std::expm1,
-    std::fabs, std::floor, std::fma, std::fmod, std::lgamma, std::log, std::log10, std::log1p,
-    std::log2, std::pow, std::rint, std::sin, std::sinh, std::sqrt, std::tan, std::trunc;
-DEVICE f64 erfinv_f64(f64 x) { return tenon_erfinv(x); }
-DEVICE f32 erfinv_f32(f32 x) { return static_cast<f32>(tenon_erfinv(static_cast<f64>(x))); }
-DEVICE f64 tanh_f64(f64 x) { return std::tanh(x); }
-DEVICE f32 tanh_f32(f32 x) { return std::tanh(x); }
 
 // Calls the kernel as a driver does: pointers to the arguments.
 struct HostKernel {

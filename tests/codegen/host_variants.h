@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tenon/backends/codegen/launch_plan.h"
+#include "tests/codegen/samples.h"
 
 struct HostVariant {
   tenon_codegen::Target target;
@@ -33,6 +34,27 @@ inline std::vector<HostVariant> HostVariants(const tenon_codegen::KernelInfo& in
     variants.back().plan.variant.in_memory = true;
   }
   return variants;
+}
+
+// Of the list variants both, for some of the maps.
+inline std::vector<tenon_codegen::Variant> ListVariants() {
+  std::vector<tenon_codegen::Variant> variants(2);
+  for (tenon_codegen::Variant& v : variants) {
+    v.method = tenon_codegen::Method::kList;
+    v.packed = true;
+  }
+  variants[1].vector = 4;
+  return variants;
+}
+inline std::vector<Sample> ListSamples() {
+  std::vector<Sample> some;
+  size_t number = 0;
+  for (Sample& sample : MakeSamples()) {
+    const bool map = sample.epilogue == nullptr;
+    if (!map || tenon_codegen::Describe(sample.text->desc).uses_index) continue;
+    if (number++ % 2 == 0) some.push_back(std::move(sample));
+  }
+  return some;
 }
 
 #endif  // TENON_TESTS_CODEGEN_HOST_VARIANTS_H_

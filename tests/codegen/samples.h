@@ -1,5 +1,5 @@
 // Samples: kernel descriptions that together use every opcode on every dtype, every reducer, and
-// random programs. The generator of host kernels and the tests build the same list.
+// random programs and reductions. The generator of host kernels and the tests build the same list.
 #ifndef TENON_TESTS_CODEGEN_SAMPLES_H_
 #define TENON_TESTS_CODEGEN_SAMPLES_H_
 
@@ -17,7 +17,7 @@ struct Sample {
   bool specials = true;  // infinities and NaNs among the inputs
 };
 
-// More random programs where a test has the time.
+// So many random map programs and as many random reductions: more where a test has the time.
 std::vector<Sample> MakeSamples(unsigned random_programs = 100);
 
 #endif  // TENON_TESTS_CODEGEN_SAMPLES_H_

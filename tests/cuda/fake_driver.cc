@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <set>
@@ -93,14 +94,14 @@ CUresult Copy(void* to, const void* from, size_t bytes) {
 void* OpenImage(const Elf64_Ehdr* head) {
   Dl_info own = {};
   if (dladdr(&fake, &own) != 0) dlopen(own.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
-  char path[] = "/tmp/tenon_fake_XXXXXX";
-  const int file = mkstemp(path);
+  std::string path = std::filesystem::temp_directory_path() / "tenon_fake_XXXXXX";
+  const int file = mkstemp(path.data());
   const size_t bytes = head->e_shoff + size_t{head->e_shentsize} * head->e_shnum;
   const bool written = file >= 0 && write(file, head, bytes) == static_cast<ssize_t>(bytes);
   if (file >= 0) close(file);
-  void* const library = written ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : nullptr;
+  void* const library = written ? dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
   if (library == nullptr) fprintf(stderr, "fake driver: %s\n", dlerror());
-  unlink(path);
+  unlink(path.c_str());
   return library;
 }
 

@@ -30,6 +30,7 @@ using Table = std::map<std::string, HostKernel>;
 
 // The kernels, as functions here ...
 #include "backends/cuda/indexing.cuh"
+#include "backends/cuda/rows.cuh"
 #include "backends/cuda/single_casts.inc"
 #include "backends/cuda/single_floats.inc"
 #include "backends/cuda/single_integers.inc"
@@ -79,6 +80,9 @@ Table MakeTable() {
   ADD_INDEXING(SortLaunch, sort_count);
   ADD_INDEXING(SortLaunch, sort_scan);
   ADD_INDEXING(SortLaunch, sort_move);
+#define ADD_ROWS(TIER, LANES, SLOTS, SLOTS_F64, VECTORS, HELD, NAME, DTYPE, ...) \
+  Add<tenon_cuda::RowLaunch, NAME##_##DTYPE##_##TIER>(table, #NAME "_" #DTYPE "_" #TIER);
+  TENON_ROW_KERNELS(ADD_ROWS)
   return table;
 }
 

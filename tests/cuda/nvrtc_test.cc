@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 
@@ -42,6 +43,11 @@ std::string Variants(const Sample& sample, size_t number) {
     const tenon_codegen::LaunchPlan plan = PlanLaunch(info, target, c.launch);
     std::vector<tenon_codegen::Variant> variants = {plan.variant};
     if (plan.parts > 1) variants.push_back(plan.merge());
+    if (c.launch.rank == 3) {  // what only large launches need
+      variants.push_back(plan.variant);
+      variants.back().wide = true;
+      variants.back().in_memory = true;
+    }
     for (const tenon_codegen::Variant& variant : variants) {
       const std::string name = sample.name + "_" + variant.suffix();
       texts[name] = EmitKernel(sample.text->desc, name, variant, target);
@@ -58,9 +64,10 @@ TEST_F(NvrtcTest, AllSamplesCompile) {
   // Many kernels in one source: the prelude is read once.
   constexpr size_t kTogether = 32;
   // CI takes every eighth part, in turn for 8.0 and 9.0; nvrtc_all_test all, with a thousand random
-  // programs, for both.
+  // programs and as many random reductions, for both.
   const bool all = std::getenv("TENON_TEST_ALL") != nullptr;
   const std::vector<Sample> samples = MakeSamples(all ? 1000 : 100);
+  size_t kernels = 0;
   for (const int capability : {80, 90}) {
     for (size_t begin = 0; begin < samples.size(); begin += kTogether) {
       const bool turn = begin / kTogether % 8 == (capability == 90 ? 4 : 0);
@@ -74,8 +81,54 @@ TEST_F(NvrtcTest, AllSamplesCompile) {
       ASSERT_EQ(code.problem, "") << "from sample " << samples[begin].name << " on, for "
                                   << capability;
       EXPECT_EQ(code.image.substr(1, 3), "ELF");
+      for (size_t at = 0; (at = text.find("\nKERNEL ", at)) != std::string::npos; ++at) ++kernels;
     }
   }
+  std::printf("%zu samples, %zu kernels compiled\n", samples.size(), kernels);
+}
+
+// Several launches at once, in both variants.
+std::string ListVariants(const TenonKernelDesc& desc, const std::string& name) {
+  std::string text;
+  tenon_codegen::Variant variant;
+  variant.method = tenon_codegen::Method::kList;
+  variant.packed = true;
+  for (const uint8_t vector : {1, 4}) {
+    variant.vector = vector;
+    text += EmitKernel(desc, name + "_" + variant.suffix(), variant, {});
+  }
+  return text;
+}
+
+TEST_F(NvrtcTest, ListsCompile) {
+  const tenon_cuda::Nvrtc& nvrtc = tenon_cuda::GetNvrtc(kAnyDriver);
+  if (!nvrtc.ready()) GTEST_SKIP() << nvrtc.problem();
+  std::string text = Prelude();
+  size_t number = 0;
+  for (const Sample& sample : MakeSamples()) {
+    const bool map = sample.epilogue == nullptr;
+    if (!map || tenon_codegen::Describe(sample.text->desc).uses_index) continue;
+    if (number++ % 32 == 0) text += ListVariants(sample.text->desc, sample.name);
+  }
+  EXPECT_GT(number, 100u);
+  for (const int capability : {80, 90})
+    ASSERT_EQ(nvrtc.Compile(text, "lists.cu", capability).problem, "") << capability;
+}
+
+// Which entry of the list is a block's is known at run time only, and yet the list, an argument, is
+// not copied to local memory for that.
+TEST_F(NvrtcTest, AListIsReadWhereItIs) {
+  const tenon_cuda::Nvrtc& nvrtc = tenon_cuda::GetNvrtc(kAnyDriver);
+  if (!nvrtc.ready()) GTEST_SKIP() << nvrtc.problem();
+  ProgramBuilder p;
+  const auto x = p.Input(TENON_F32), y = p.Input(TENON_F32);
+  p.Output(p.Op(TENON_OP_SUB, TENON_F32, x, p.Op(TENON_OP_MUL, TENON_F32, p.Scalar(TENON_F32), y)));
+  const KernelText kernel(p);
+  const tenon_cuda::CompiledCode code =
+      nvrtc.Compile(Prelude() + ListVariants(kernel.desc, "k"), "k.cu", 990);
+  ASSERT_EQ(code.problem, "");
+  EXPECT_NE(code.image.find(".visible .entry k_listv4"), std::string::npos);
+  EXPECT_EQ(code.image.find(".local"), std::string::npos);
 }
 
 TEST_F(NvrtcTest, ADeviceNewerThanTheCompilerGetsPtx) {

@@ -8,10 +8,11 @@ _FILES = [
     "//tests/cuda:libfake_cuda.so",
 ]
 
-def cuda_plugin_test(name, srcs, deps = [], files = []):
+def cuda_plugin_test(name, srcs, deps = [], files = [], size = "small"):
     """srcs call RunPluginTests (plugin_fixture.h) with the number of files: two, and those of `files`."""
     tenon_cc_test(
         name = name,
+        size = size,
         srcs = srcs + [
             "fake_driver.h",
             "plugin_fixture.h",

@@ -42,7 +42,20 @@ def peers_torch():
     x, b = torch.rand(8192, 4096, device=device), torch.rand(4096, device=device)
     cases["sum_rows/8192x4096"] = lambda: x.sum(1)
     cases["sum_columns/8192x4096"] = lambda: x.sum(0)
+    square = torch.rand(1024, 1024, device=device)
+    targets = torch.randint(4096, (8192,), device=device)
+    cases["softmax/1024x1024"] = lambda: square.softmax(-1)
     cases["softmax/8192x4096"] = lambda: x.softmax(-1)
+    cases["softmax_columns/8192x4096"] = lambda: x.softmax(0)
+    cases["layer_norm/8192x4096"] = lambda: torch.nn.functional.layer_norm(x, (4096,), b, b)
+    cases["cross_entropy/8192x4096"] = lambda: torch.nn.functional.cross_entropy(x, targets)
+    for count, size in ((10, 1_000_000), (100, 1_000)):
+        parameters = [torch.rand(size, device=device, requires_grad=True) for _ in range(count)]
+        for p in parameters:
+            p.grad = torch.rand(size, device=device)
+        # One kernel for many parameters, as ours.
+        adamw = torch.optim.AdamW(parameters, lr=1e-3, fused=True)
+        cases["adamw/%dx%d" % (count, size)] = adamw.step
     cases["add_row/8192x4096"] = lambda: x + b
     cases["transpose_copy/8192x4096"] = lambda: x.t().contiguous()
     for dtype in ("float32", "bfloat16", "float16", "float64"):

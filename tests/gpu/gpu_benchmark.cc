@@ -103,9 +103,32 @@ void rows(Report& report, Device device) {
   const int64_t last[] = {1}, first[] = {0};
   report.time("sum_rows/8192x4096", bytes, 0, [&] { (void)sum(x, last); });
   report.time("sum_columns/8192x4096", bytes, 0, [&] { (void)sum(x, first); });
+  const int64_t width = 4096;
+  const Tensor targets = randint({8192}, 0, width, DType::int64, device);
+  const Tensor square = uniform({1024, 1024}, -1, 1, DType::float32, device);
+  const double small = 4.0 * 1024 * 1024;
+  const auto norm = [&] { return layer_norm(x, DimsView(&width, 1), b, b); };
+  report.time("softmax/1024x1024", 2 * small, 0, [&] { (void)softmax(square); });
   report.time("softmax/8192x4096", 2 * bytes, 0, [&] { (void)softmax(x); });
+  report.time("softmax_columns/8192x4096", 2 * bytes, 0, [&] { (void)softmax(x, 0); });
+  report.time("layer_norm/8192x4096", 2 * bytes, 0, [&] { (void)norm(); });
+  report.time("cross_entropy/8192x4096", bytes, 0, [&] { (void)cross_entropy(x, targets); });
   report.time("add_row/8192x4096", 2 * bytes, 0, [&] { (void)add(x, b); });
   report.time("transpose_copy/8192x4096", 2 * bytes, 0, [&] { (void)x.transpose().contiguous(); });
+}
+
+// AdamW reads four arrays and writes three.
+void optimizers(Report& report, Device device) {
+  for (const auto& [count, size] : {std::pair<int64_t, int64_t>{10, 1'000'000}, {100, 1'000}}) {
+    std::vector<Tensor> parameters;
+    for (int64_t i = 0; i < count; ++i) {
+      parameters.push_back(uniform({size}, -1, 1, DType::float32, device).requires_grad_());
+      parameters.back().set_grad(uniform({size}, -1, 1, DType::float32, device));
+    }
+    nn::AdamW optimizer(parameters);
+    report.time("adamw/" + std::to_string(count) + "x" + std::to_string(size),
+                7 * 4.0 * static_cast<double>(count * size), 0, [&] { optimizer.step(); });
+  }
 }
 
 void matmuls(Report& report, Device device) {
@@ -158,7 +181,10 @@ int run(int argc, char** argv) {
     const char* cases;
     void (*run)(Report&, Device);
   } groups[] = {{"copy add add_number exp gelu chain_of_8 sum", elementwise},
-                {"sum_rows sum_columns softmax add_row transpose_copy", rows},
+                {"sum_rows sum_columns softmax softmax_columns layer_norm cross_entropy add_row "
+                 "transpose_copy",
+                 rows},
+                {"adamw", optimizers},
                 {"matmul_float32 matmul_bfloat16 matmul_float16 matmul_float64", matmuls},
                 {"to_device to_host", copies},
                 {"mlp_step_sgd mlp_step_adamw", steps}};

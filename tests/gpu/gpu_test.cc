@@ -3,8 +3,10 @@
 // GPU.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <thread>
 
+#include "tenon/nn/optimizer.h"
 #include "tenon/tenon.h"
 #include "tests/test_device.h"
 
@@ -104,6 +106,89 @@ TEST(Gpu, RandomNumbersAreTheHosts) {
   const Tensor a = normal({n}, 0, 1, DType::float32, Device(), here),
                b = normal({n}, 0, 1, DType::float32, device, there).cpu();
   for (int64_t i = 0; i < n; ++i) ASSERT_EQ(a.data<float>()[i], b.data<float>()[i]) << i;
+}
+
+void expect_near(const Tensor& there, const Tensor& here, double bound, const std::string& what) {
+  const Tensor a = there.cpu().to(DType::float64), b = here.to(DType::float64);
+  ASSERT_EQ(a.size(), b.size());
+  for (int64_t i = 0; i < a.size(); ++i) {
+    const double x = a.data<double>()[i], y = b.data<double>()[i];
+    ASSERT_NEAR(x, y, bound * (1 + std::abs(y))) << what << ", element " << i;
+  }
+}
+
+// Softmax, cross entropy and layer norm with their gradients, as the host has them: short rows and
+// long ones, those that are aligned and those that are not, along both axes.
+TEST(Gpu, RowsAreTheHosts) {
+  const Device device = test_device();
+  struct Results {
+    std::vector<std::pair<std::string, Tensor>> all;
+  };
+  const auto compute = [](const Tensor& host_x, Device on, int64_t axis) {
+    Results r;
+    const Tensor x = host_x.to(on).detach().requires_grad_(), c = host_x.to(on) * 0.5 + 1;
+    const auto add = [&](const std::string& name, const Tensor& y) {
+      Tensor leaf = x;
+      leaf.set_grad(Tensor());
+      sum(y * c).backward();
+      r.all.emplace_back(name, y.detach());
+      r.all.emplace_back(name + "'s gradient", x.grad());
+    };
+    add("softmax", softmax(x, axis));
+    add("log_softmax", log_softmax(x, axis));
+    const int64_t n = x.shape()[1];
+    const Tensor weight = arange(0, n).to(x.dtype()).to(on) / static_cast<double>(n) + 0.5;
+    add("layer_norm", layer_norm(x, DimsView(&n, 1), weight, weight));
+    const Tensor targets = arange(0, x.shape()[0]).to(on);
+    Tensor leaf = x;
+    leaf.set_grad(Tensor());
+    const Tensor loss = cross_entropy(x, targets);
+    loss.backward();
+    r.all.emplace_back("cross_entropy", loss.detach());
+    r.all.emplace_back("cross_entropy's gradient", x.grad());
+    return r;
+  };
+  for (const auto& [dtype, bound] :
+       {std::pair{DType::float32, 2e-5}, {DType::bfloat16, 3e-2}, {DType::float64, 1e-12}}) {
+    for (const int64_t length : {10, 127, 512, 1000, 4096, 20'000, 20'001}) {
+      if (std::getenv("TENON_TEST_SMALL") && length > 5000) continue;
+      Generator generator(static_cast<uint64_t>(length));
+      const Tensor x = normal({9, length}, 0, 1, DType::float32, Device(), generator).to(dtype);
+      for (const int64_t axis : {0, 1}) {
+        const Results here = compute(x, Device(), axis), there = compute(x, device, axis);
+        for (size_t i = 0; i < here.all.size(); ++i) {
+          ASSERT_NO_FATAL_FAILURE(expect_near(there.all[i].second, here.all[i].second, bound,
+                                              here.all[i].first + " of " + std::to_string(length) +
+                                                  " " + std::string(dtype_name(dtype)) +
+                                                  " along axis " + std::to_string(axis)));
+        }
+      }
+    }
+  }
+}
+
+// Many parameters in one launch, and more than fit into one.
+TEST(Gpu, AStepOfAllParametersIsTheHosts) {
+  const Device device = test_device();
+  const auto train = [](Device on) {
+    std::vector<Tensor> parameters;
+    for (int64_t i = 0; i < 70; ++i) {
+      Generator generator(static_cast<uint64_t>(i));
+      parameters.push_back(normal({i * i + 1}, 0, 1, DType::float32, Device(), generator).to(on));
+      parameters.back().requires_grad_();
+    }
+    nn::AdamW optimizer(parameters);
+    for (int step = 0; step < 5; ++step) {
+      for (Tensor& p : parameters) p.set_grad((p.detach() * 2) + 0.25);
+      optimizer.step();
+    }
+    return parameters;
+  };
+  const std::vector<Tensor> here = train(Device()), there = train(device);
+  for (size_t i = 0; i < here.size(); ++i) {
+    ASSERT_NO_FATAL_FAILURE(
+        expect_near(there[i].detach(), here[i].detach(), 1e-6, "parameter " + std::to_string(i)));
+  }
 }
 
 }  // namespace
