@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backends/opencl/process_end.h"
 #include "backends/opencl/program.h"
 
 namespace tenon_opencl {
@@ -39,9 +40,11 @@ Stream::Stream(const Runtime& cl, cl_context context, cl_device_id device) : cl_
   if (queue_ == nullptr || result != CL_SUCCESS) {
     throw Failure(TENON_INTERNAL, "opencl: clCreateCommandQueue: " + Runtime::Describe(result));
   }
+  AddQueue(cl, queue_);
 }
 
 Stream::~Stream() {
+  RemoveQueue(queue_);
   for (const Command& command : commands_) cl_.clReleaseEvent(command.event);
   if (scratch_ != nullptr) cl_.clReleaseMemObject(scratch_);
   cl_.clReleaseCommandQueue(queue_);

@@ -2,17 +2,14 @@
 #ifndef TENON_BACKENDS_OPENCL_HOST_H_
 #define TENON_BACKENDS_OPENCL_HOST_H_
 
-#include "tenon/abi/tenon_backend.h"
+#include "tenon/abi/tenon_plugin.hpp"
 
 namespace tenon_opencl {
 
 extern const TenonHost* host;  // set by the entry function, before any other call
 
 // The value of TENON_<key>, NULL if unset or empty.
-inline const char* Option(const char* key) {
-  const char* const value = host->option(host->ctx, key);
-  return value != nullptr && value[0] != '\0' ? value : nullptr;
-}
+inline const char* Option(const char* key) { return tenon::plugin::option(*host, key); }
 
 }  // namespace tenon_opencl
 

@@ -1,4 +1,4 @@
-// gather and scatter of any dtype; sums of complex numbers are the host's.
+// gather and scatter of any dtype.
 #include <algorithm>
 
 #include "backends/opencl/device.h"
@@ -24,8 +24,6 @@ struct IndexArguments {
 
 constexpr size_t kGroup = 64;
 constexpr int64_t kMaxGroups = 4096;
-
-bool IsComplex(uint32_t dtype) { return dtype == TENON_C64 || dtype == TENON_C128; }
 
 bool Fits(const TenonIndexArgs& a, bool scatter) {
   const TenonTensor& enumerated = scatter ? a.src : a.dst;
@@ -63,8 +61,8 @@ void Check(const Device& device, const TenonIndexArgs& a, bool scatter) {
                       " do not fit along axis " + std::to_string(a.axis));
   }
   if (scatter && a.combine == TENON_SCATTER_ADD &&
-      (a.src.dtype == TENON_BOOL || IsComplex(a.src.dtype) ||
-       (a.src.dtype == TENON_F64 && !device.description().f64))) {
+      (a.src.dtype == TENON_BOOL || tenon_dtype_is_float8(a.src.dtype) ||
+       ((a.src.dtype == TENON_F64 || a.src.dtype == TENON_C128) && !device.description().f64))) {
     throw Failure(TENON_UNSUPPORTED, "opencl: no addition of " + dtype);
   }
 }
@@ -75,8 +73,10 @@ std::string Source(uint32_t dtype, bool scatter, bool add, const std::string& na
   const uint32_t size = tenon_dtype_size(dtype);
   std::string text = "#define NAME " + name + "\n";
   if (add) {
-    text += std::string("#define T ") + tenon_dtype_name(dtype) + "\n#define ADD add_" +
-            tenon_dtype_name(dtype) + "\n";
+    text += std::string("#define T ") + NumberType(dtype) + "\n#define ADD" +
+            (PartOf(dtype) != 0 ? "(old, x) ((old) + (x))"
+                                : std::string(" add_") + tenon_dtype_name(dtype)) +
+            "\n";
   } else if (size == 16) {
     text += "typedef struct { u64 at[2]; } u128;\n#define T u128\n";
   } else {

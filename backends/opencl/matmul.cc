@@ -1,4 +1,4 @@
-// matmul of f16, bf16 (summed in f32), f32, f64 and integers. Complex ones are the host's.
+// matmul of f16, bf16 (summed in f32), f32, f64, c64, c128 and integers.
 #include <algorithm>
 #include <cstring>
 
@@ -71,11 +71,15 @@ void Check(const Device& device, const TenonMatmulArgs& args) {
   }
   const uint32_t dtype = args.c.dtype;
   const bool is_float = tenon_dtype_is_float(dtype) != 0;
+  const uint32_t part = PartOf(dtype);
   const char* refused = nullptr;
-  if (!is_float && !tenon_dtype_is_integer(dtype)) refused = "its kernel knows no such numbers";
-  if (dtype == TENON_F64 && !device.description().f64) refused = "the device has none";
-  if (!is_float && (args.alpha != 1 || (args.beta != 0 && args.beta != 1) ||
-                    args.epilogue != TENON_EPILOGUE_NONE)) {
+  if (!is_float && part == 0 && !tenon_dtype_is_integer(dtype))
+    refused = "its kernel knows no such numbers";
+  if ((dtype == TENON_F64 || part == TENON_F64) && !device.description().f64)
+    refused = "the device has none";
+  if (part != 0 && args.epilogue != TENON_EPILOGUE_NONE) refused = "with an epilogue";
+  if (tenon_dtype_is_integer(dtype) && (args.alpha != 1 || (args.beta != 0 && args.beta != 1) ||
+                                        args.epilogue != TENON_EPILOGUE_NONE)) {
     refused = "with factors or an epilogue";
   }
   if (!device.description().cpu && (device.description().max_group < kGroup ||
@@ -90,11 +94,17 @@ void Check(const Device& device, const TenonMatmulArgs& args) {
 
 // The macros that kMatmulSource asks for. `per` 0: for a CPU.
 std::string Source(uint32_t dtype, int64_t per, const std::string& name) {
-  const std::string type = tenon_dtype_name(dtype);
+  const std::string type = NumberType(dtype);
   std::string text = "#define T " + type + "\n#define NAME " + name + "\n";
   if (per != 0) text += "#define PER " + std::to_string(per) + "\n";
   if (dtype == TENON_F32 || dtype == TENON_F64) text += "#define WHOLE\n";
-  if (!tenon_dtype_is_float(dtype)) {
+  if (const uint32_t part = PartOf(dtype); part != 0) {
+    text +=
+        "#define ACC T\n#define LOAD(x) (x)\n#define STORE(x) (x)\n#define RELU(x) (x)\n"
+        "#define MAD(s, a, b) ((s) + (a).x * (b) + (a).y * (T)(-(b).y, (b).x))\n"
+        "#define ADD(a, b) ((a) + (b))\n#define SCALED(x, bits) ((x) * from_bits_" +
+        std::string(tenon_dtype_name(part)) + "(bits))\n";
+  } else if (!tenon_dtype_is_float(dtype)) {
     text += "#define ACC " + type + "\n#define LOAD(x) (x)\n#define STORE(x) (x)\n" +
             "#define MAD(s, a, b) add_" + type + "(s, mul_" + type + "(a, b))\n#define ADD add_" +
             type + "\n#define SCALED(x, bits) (x)\n#define RELU(x) (x)\n";
@@ -113,7 +123,7 @@ std::string Source(uint32_t dtype, int64_t per, const std::string& name) {
 
 uint64_t Bits(uint32_t dtype, double x) {
   uint64_t bits = 0;
-  if (dtype == TENON_F64) {
+  if (dtype == TENON_F64 || dtype == TENON_C128) {
     std::memcpy(&bits, &x, sizeof x);
   } else {
     const auto narrow = static_cast<float>(x);
@@ -152,7 +162,9 @@ void Run(Device& device, Stream& stream, const TenonMatmulArgs& args) {
   if (x.has_bias) x.bias = Operand(args.bias, rank);
 
   const bool cpu = device.description().cpu;
-  const int64_t per = cpu ? 0 : x.m > kSide && x.n > kSide ? 4 : 1;
+  // Larger squares of complex numbers would take more local memory than many devices have.
+  const bool large = x.m > kSide && x.n > kSide && PartOf(dtype) == 0;
+  const int64_t per = cpu ? 0 : large ? 4 : 1;
   const int64_t rows = cpu ? kRows : kSide * per, columns = cpu ? kColumns : kSide * per;
   CompiledKernel& kernel =
       device.typed_kernels().Get(device,
@@ -174,16 +186,10 @@ void Run(Device& device, Stream& stream, const TenonMatmulArgs& args) {
 }  // namespace
 
 bool AnswersDryRun(TenonCall* call) {
+  tenon::plugin::check([&](TenonError* error) { return tenon_check_call(call, "opencl", error); });
   if (call == nullptr) return false;
-  TenonCall own;
-  TenonError error = {};
-  error.size = sizeof error;
-  const TenonStatus status = tenon_read_struct(&own, sizeof own, call, "TenonCall", &error);
-  if (status != TENON_OK) throw Failure(status, error.message);
-  if ((own.flags & ~(TENON_CALL_DRY_RUN | TENON_CALL_DETERMINISTIC)) != 0)
-    throw Failure(TENON_UNSUPPORTED, "opencl: unknown flags of a call");
-  if (call->size >= sizeof *call) call->workspace_bytes = 0;
-  return (own.flags & TENON_CALL_DRY_RUN) != 0;
+  call->workspace_bytes = 0;
+  return (call->flags & TENON_CALL_DRY_RUN) != 0;
 }
 
 TenonStatus Matmul(TenonDevice handle, TenonStream stream_handle, const TenonMatmulArgs* given,

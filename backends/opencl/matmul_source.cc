@@ -48,7 +48,7 @@ KERNEL NAME(GLOBAL const T* a, GLOBAL const T* b, GLOBAL T* c, GLOBAL const T* b
     }
     ACC sum[PER][PER];
     for (i32 i = 0; i < PER; ++i)
-      for (i32 j = 0; j < PER; ++j) sum[i][j] = 0;
+      for (i32 j = 0; j < PER; ++j) sum[i][j] = (ACC)0;
     for (i64 first_k = 0; first_k < x.k; first_k += STEP) {
       for (i32 e = LOCAL_ID; e < TILE * STEP; e += SIDE * SIDE) {
         const i32 ra = a_by_k ? e / STEP : e % TILE, ka = a_by_k ? e % STEP : e / TILE;
@@ -100,14 +100,14 @@ KERNEL NAME(GLOBAL const T* a, GLOBAL const T* b, GLOBAL T* c, GLOBAL const T* b
     }
     ACC sum[ROWS][COLUMNS];
     for (i32 i = 0; i < ROWS; ++i)
-      for (i32 j = 0; j < COLUMNS; ++j) sum[i][j] = 0;
+      for (i32 j = 0; j < COLUMNS; ++j) sum[i][j] = (ACC)0;
 #ifdef WHOLE
     if (rows == ROWS && columns == COLUMNS && x.b.column == 1) {
       ACC whole[ROWS][COLUMNS];  // only ever indexed by constants, so it stays in registers
 #pragma unroll
       for (i32 i = 0; i < ROWS; ++i)
 #pragma unroll
-        for (i32 j = 0; j < COLUMNS; ++j) whole[i][j] = 0;
+        for (i32 j = 0; j < COLUMNS; ++j) whole[i][j] = (ACC)0;
       for (i64 k = 0; k < x.k; ++k, at_a += x.a.column, at_b += x.b.row) {
 #pragma unroll
         for (i32 i = 0; i < ROWS; ++i) {

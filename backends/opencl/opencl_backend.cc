@@ -8,6 +8,7 @@
 //   memory      allocation and copies
 //   stream      streams and events
 //   program     building, and the cache on disk
+//   process_end what exit() waits for
 //   kernel      map and reduce programs
 //   matmul, index  with their *_source: the typed entries
 #include <stdio.h>
@@ -60,7 +61,7 @@ TenonStatus DeviceProps(uint32_t index, TenonDeviceProps* props, TenonError* err
     own.max_operands = kMaxOperands;
     own.max_instrs = kMaxInstrs;
     own.max_scalars = kMaxScalars;
-    for (uint32_t dtype = TENON_BOOL; dtype <= TENON_C128; ++dtype) {
+    for (uint32_t dtype = TENON_BOOL; dtype < TENON_DTYPE_COUNT; ++dtype) {
       own.storage_dtypes |= TENON_DTYPE_BIT(dtype);
       if (dtype < TENON_F64 || (dtype == TENON_F64 && device.f64))
         own.compute_dtypes |= TENON_DTYPE_BIT(dtype);
@@ -98,18 +99,6 @@ constexpr TenonCoreOps kCore = {sizeof(TenonCoreOps),
                                 KernelCreate,
                                 KernelDestroy,
                                 KernelLaunch};
-constexpr TenonStreamOps kStreams = {sizeof(TenonStreamOps),
-                                     0,
-                                     StreamCreate,
-                                     StreamDestroy,
-                                     StreamSync,
-                                     StreamQuery,
-                                     EventCreate,
-                                     EventDestroy,
-                                     EventRecord,
-                                     EventWait,
-                                     EventSync,
-                                     EventQuery};
 constexpr TenonMemOps kMemory = {sizeof(TenonMemOps), 0, MemInfo, nullptr, nullptr, nullptr};
 constexpr TenonTensorOps kTensor = {sizeof(TenonTensorOps), 0, Matmul, Gather, Scatter};
 constexpr TenonBackend kBackend = {sizeof(TenonBackend),
@@ -123,6 +112,7 @@ constexpr TenonBackend kBackend = {sizeof(TenonBackend),
                                    &kStreams,
                                    &kMemory,
                                    &kTensor,
+                                   nullptr,
                                    nullptr,
                                    nullptr};
 

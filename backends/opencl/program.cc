@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "backends/opencl/host.h"
+#include "backends/opencl/process_end.h"
 #include "tenon/backends/codegen/disk_cache.h"
 #include "tenon/backends/codegen/prelude.h"
 
@@ -50,6 +52,7 @@ std::string Prelude(const Device& device) {
 
 CompiledKernel::CompiledKernel(Device& device, const std::string& name, const std::string& body)
     : cl_(device.cl()), name_(name) {
+  const Compiling compiling(name);
   const std::string text = Prelude(device) + body;
   Dump(name, text);
   const std::string key = device.description().identity + "\n" + OptionsOf(device) + "\n" + text;
@@ -130,11 +133,16 @@ void CompiledKernel::Set(Device& device, cl_uint number, size_t bytes, const voi
 }
 
 void CompiledKernel::Enqueue(Device& device, Stream& stream, size_t items, size_t group) {
+  FailIfEnding(name_);
+  std::optional<Compiling> compiling;
+  if (!has_run_) compiling.emplace(name_);
   const size_t global = (items + group - 1) / group * group;
   cl_event event = nullptr;
   device.Check(cl_.clEnqueueNDRangeKernel(stream.queue(), kernel_, 1, nullptr, &global, &group, 0,
                                           nullptr, &event),
                name_);
+  if (!has_run_) cl_.clWaitForEvents(1, &event);  // whether it failed, the stream will say
+  has_run_ = true;
   stream.Keep(event, name_);
 }
 

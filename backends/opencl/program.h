@@ -32,6 +32,7 @@ class CompiledKernel {
   void Set(Device& device, cl_uint number, cl_mem buffer) {
     Set(device, number, sizeof(void*), &buffer);
   }
+  // The first time it waits for the kernel's end.
   void Enqueue(Device& device, Stream& stream, size_t items, size_t group);
 
  private:
@@ -42,6 +43,7 @@ class CompiledKernel {
   const std::string name_;
   cl_program program_ = nullptr;
   cl_kernel kernel_ = nullptr;
+  bool has_run_ = false;  // under `arguments`
 };
 
 // Kernels that are compiled when they are first asked for. A kernel that cannot be built is not

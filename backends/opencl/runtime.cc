@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "backends/opencl/host.h"
+#include "backends/opencl/process_end.h"
 #include "tenon/abi/tenon_plugin.hpp"
 
 namespace tenon_opencl {
@@ -48,8 +49,10 @@ std::string Runtime::Describe(cl_int result) {
   }
 }
 
+bool Runtime::Forked() { return forked.load(std::memory_order_relaxed); }
+
 void Runtime::FailIfForked() const {
-  if (!forked.load(std::memory_order_relaxed)) return;
+  if (!Forked()) return;
   throw tenon::plugin::Failure(
       TENON_FAILED_PRECONDITION,
       "opencl: OpenCL was started before fork(), and its threads do not exist in this child; start "
@@ -151,6 +154,7 @@ const Runtime& GetRuntime() {
     pthread_atfork(nullptr, nullptr, [] { forked.store(true, std::memory_order_relaxed); });
     const char* const path = Option("OPENCL_LIBRARY");
     opened->Open(path != nullptr ? path : "libOpenCL.so.1");
+    DrainAtExit();
     return opened;
   }();
   return *runtime;

@@ -39,6 +39,7 @@ class Runtime {
   const std::string& problem() const { return problem_; }
 
   // OpenCL's drivers start threads, which a forked child does not have; nothing works there.
+  static bool Forked();
   void FailIfForked() const;
 
   // "CL_OUT_OF_RESOURCES (-5)"

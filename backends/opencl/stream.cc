@@ -60,8 +60,6 @@ class Marker {
 
 constexpr const char* kBefore = "the work before an event";
 
-}  // namespace
-
 TenonStatus StreamCreate(TenonDevice handle, int32_t, TenonStream* made,
                          TenonError* error) noexcept {
   return on_device(handle, error, [&](Device& device) {
@@ -149,5 +147,20 @@ TenonStatus EventQuery(TenonDevice handle, TenonEvent event, TenonError* error) 
     return status == CL_COMPLETE ? TENON_OK : TENON_NOT_READY;
   });
 }
+
+}  // namespace
+
+constinit const TenonStreamOps kStreams = {sizeof(TenonStreamOps),
+                                           0,
+                                           StreamCreate,
+                                           StreamDestroy,
+                                           StreamSync,
+                                           StreamQuery,
+                                           EventCreate,
+                                           EventDestroy,
+                                           EventRecord,
+                                           EventWait,
+                                           EventSync,
+                                           EventQuery};
 
 }  // namespace tenon_opencl

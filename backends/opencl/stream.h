@@ -6,16 +6,7 @@
 
 namespace tenon_opencl {
 
-TenonStatus StreamCreate(TenonDevice, int32_t priority, TenonStream*, TenonError*) noexcept;
-void StreamDestroy(TenonDevice, TenonStream) noexcept;
-TenonStatus StreamSync(TenonDevice, TenonStream, TenonError*) noexcept;
-TenonStatus StreamQuery(TenonDevice, TenonStream, TenonError*) noexcept;
-TenonStatus EventCreate(TenonDevice, TenonEvent*, TenonError*) noexcept;
-void EventDestroy(TenonDevice, TenonEvent) noexcept;
-TenonStatus EventRecord(TenonDevice, TenonStream, TenonEvent, TenonError*) noexcept;
-TenonStatus EventWait(TenonDevice, TenonStream, TenonEvent, TenonError*) noexcept;
-TenonStatus EventSync(TenonDevice, TenonEvent, TenonError*) noexcept;
-TenonStatus EventQuery(TenonDevice, TenonEvent, TenonError*) noexcept;
+extern const TenonStreamOps kStreams;
 
 }  // namespace tenon_opencl
 

@@ -17,6 +17,14 @@ TenonStatus Scatter(TenonDevice, TenonStream, const TenonIndexArgs*, TenonCall*,
 // dry run, whose answer is now given. Throws Failure.
 bool AnswersDryRun(TenonCall* call);
 
+// The dtype of a complex number's two parts, which a kernel has as a vector; 0: it is none.
+inline uint32_t PartOf(uint32_t dtype) {
+  return dtype == TENON_C64 ? TENON_F32 : dtype == TENON_C128 ? TENON_F64 : 0;
+}
+inline const char* NumberType(uint32_t dtype) {
+  return dtype == TENON_C64 ? "float2" : dtype == TENON_C128 ? "double2" : tenon_dtype_name(dtype);
+}
+
 extern const char kMatmulSource[], kIndexSource[];
 
 }  // namespace tenon_opencl

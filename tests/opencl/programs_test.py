@@ -12,12 +12,14 @@ import tempfile
 import zipfile
 
 TOUR, TRAIN, PROBE, PLUGINS = (os.path.abspath(path) for path in sys.argv[1:5])
+# As BUILD has it, and says why.
+KERNELS = os.path.join(os.environ.get("TMPDIR", "/tmp"), "tenon_test_kernels_%d" % os.getuid())
 ENVIRONMENT = dict(
     os.environ,
     TENON_BACKEND_PATH=PLUGINS,
     TENON_FALLBACK="error",
-    TENON_KERNEL_CACHE="/tmp/tenon_test_kernels/tenon",
-    POCL_CACHE_DIR="/tmp/tenon_test_kernels/pocl",
+    TENON_KERNEL_CACHE=KERNELS + "/tenon",
+    POCL_CACHE_DIR=KERNELS + "/pocl",
 )
 # Sums in another order move a weight by about 1e-7 in these 250 steps.
 WEIGHT_BOUND = 1e-5
