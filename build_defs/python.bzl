@@ -42,13 +42,17 @@ def _stub_impl(ctx):
     extension = ctx.file.extension
     ctx.actions.run_shell(
         outputs = [ctx.outputs.out],
-        inputs = [extension, ctx.file.patterns],
-        command = 'PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$PWD/%s" exec "%s" -m nanobind.stubgen -q -P -m %s -p "%s" -o "%s"' % (
-            extension.dirname,
-            ctx.attr.python,
-            extension.basename[:-len(".so")],
-            ctx.file.patterns.path,
-            ctx.outputs.out.path,
+        inputs = [extension, ctx.file.patterns, ctx.file.edit],
+        command = (
+            'export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$PWD/{dir}"; ' +
+            '"{python}" -m nanobind.stubgen -q -P -m {module} -p "{patterns}" -o "{out}" && exec "{python}" "{edit}" "{out}"'
+        ).format(
+            dir = extension.dirname,
+            edit = ctx.file.edit.path,
+            module = extension.basename[:-len(".so")],
+            out = ctx.outputs.out.path,
+            patterns = ctx.file.patterns.path,
+            python = ctx.attr.python,
         ),
         mnemonic = "PythonStub",
         progress_message = "Writing the type stub of %s" % extension.short_path,
@@ -57,6 +61,7 @@ def _stub_impl(ctx):
 _stub = rule(
     implementation = _stub_impl,
     attrs = {
+        "edit": attr.label(allow_single_file = [".py"], mandatory = True),
         "extension": attr.label(allow_single_file = [".so"], mandatory = True),
         "out": attr.output(mandatory = True),
         "patterns": attr.label(allow_single_file = True, mandatory = True),
@@ -64,10 +69,14 @@ _stub = rule(
     },
 )
 
-def tenon_python_stub(name, extension, patterns):
-    """<name>.pyi: the type stub of an extension, from the module itself; `patterns` says what it cannot say."""
+def tenon_python_stub(name, extension, patterns, edit):
+    """<name>.pyi: the type stub of an extension, from the module itself.
+
+    `patterns` says what the module cannot say; the program `edit` then rewrites the file that it is given.
+    """
     _stub(
         name = name,
+        edit = edit,
         extension = extension,
         out = name + ".pyi",
         patterns = patterns,

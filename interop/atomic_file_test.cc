@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <random>
 
 #include "tenon/interop/crafted_files.h"
@@ -105,7 +106,14 @@ TEST(AtomicFile, KilledAtAnyMoment) {
         NdArray::from_vector<int32_t>({50000}, std::vector<int32_t>(50000, generation));
     return std::vector<NpzEntry>{{"a", a}, {"b", a}};
   };
+  // The time of a few writes, on this machine under its load.
+  const auto start = std::chrono::steady_clock::now();
   write_npz(path, weights(0));
+  const auto window =
+      static_cast<useconds_t>(4 * std::chrono::duration_cast<std::chrono::microseconds>(
+                                      std::chrono::steady_clock::now() - start)
+                                      .count() +
+                              1000);
   std::mt19937 random(7);
   int32_t newest = 0;
   for (int round = 0; round < 40; ++round) {
@@ -114,7 +122,7 @@ TEST(AtomicFile, KilledAtAnyMoment) {
     if (child == 0) {
       for (int32_t generation = newest + 1;; ++generation) write_npz(path, weights(generation));
     }
-    usleep(random() % 20000);
+    usleep(static_cast<useconds_t>(random() % window));
     kill(child, SIGKILL);
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);

@@ -85,7 +85,7 @@ struct FromDlpackOptions {
   // unset: share if dtype, device, layout and alignment allow, else copy; true: copy; false: share
   // or throw.
   std::optional<bool> copy = std::nullopt;
-  // float8 elements of any kind, which Tenon has no dtype for, are taken as uint8 of the same bits;
+  // float8 elements of a kind that Tenon has no dtype for are taken as uint8 of the same bits;
   // else they are refused.
   bool float8_as_uint8 = false;
 };

@@ -35,17 +35,19 @@ struct Checked {
   bool aligned = true;
 };
 
-bool is_float8(DLDataType t) {
+// Of any kind.
+bool has_8_bit_float(DLDataType t) {
   return t.code >= kDLFloat8_e3m4 && t.code <= kDLFloat8_e8m0fnu && t.bits == 8 && t.lanes == 1;
 }
 
 DType check_dtype(DLDataType given, const FromDlpackOptions& options) {
-  if (is_float8(given) && options.float8_as_uint8) return DType::uint8;
   const DType dtype = dtype_from_dlpack(given);
+  const bool foreign_float8 = dtype == DType::none && has_8_bit_float(given);
+  if (foreign_float8 && options.float8_as_uint8) return DType::uint8;
   if (dtype == DType::none) {
     fail(ErrorCode::kDType, kOperation, "Unsupported dtype in DLTensor: ", dlpack_dtype_text(given),
-         is_float8(given) ? "; take its bits with float8_as_uint8 = true, or convert it to float32 "
-                            "in the producer"
+         foreign_float8 ? "; take its bits with float8_as_uint8 = true, or convert it to float32 "
+                          "in the producer"
          : given.lanes != 1
              ? "; vector types of several lanes are not elements: give the lanes an axis of their "
                "own"

@@ -27,6 +27,7 @@ using dlpack::kDLCUDAHost;
 using dlpack::kDLFloat;
 using dlpack::kDLFloat8_e4m3fn;
 using dlpack::kDLFloat8_e5m2;
+using dlpack::kDLFloat8_e5m2fnuz;
 using dlpack::kDLInt;
 using dlpack::kDLMetal;
 using dlpack::kDLROCMHost;
@@ -232,9 +233,9 @@ TEST(FromDlpack, RefusalsConsumeNothing) {
   refused([&](Versioned& v) { tensor_of(v).dtype = {kDLInt, 4, 1}; }, ErrorCode::kDType, "int4");
   refused(
       [&](Versioned& v) {
-        tensor_of(v).dtype = {kDLFloat8_e5m2, 8, 1};
+        tensor_of(v).dtype = {kDLFloat8_e5m2fnuz, 8, 1};
       },
-      ErrorCode::kDType, "float8_e5m2; take its bits with float8_as_uint8");
+      ErrorCode::kDType, "float8_e5m2fnuz; take its bits with float8_as_uint8");
   refused(
       [&](Versioned& v) {
         tensor_of(v).dtype = {99, 7, 1};
@@ -283,10 +284,15 @@ TEST(Dlpack, EveryDtypeBothWays) {
   EXPECT_EQ(dlpack_dtype(DType::bfloat16).code, 4);
   EXPECT_EQ(dlpack_dtype(DType::bool_).code, 6);
   EXPECT_EQ(dlpack_dtype(DType::complex64).bits, 64);
-  // float8 as bits, there and back.
+  EXPECT_EQ(dlpack_dtype(DType::float8_e4m3fn).code, kDLFloat8_e4m3fn);
+  EXPECT_EQ(dlpack_dtype(DType::float8_e5m2).code, kDLFloat8_e5m2);
+  // Another float8 as bits, there and back; the bits of one that there is are that one.
   const Tensor bits = full({2}, 0x38, DType::uint8);
-  DlpackVersioned out = to_dlpack(bits, {.bits_as = DLDataType{kDLFloat8_e4m3fn, 8, 1}});
-  EXPECT_EQ(out->dl_tensor.dtype.code, kDLFloat8_e4m3fn);
+  DlpackVersioned known = to_dlpack(bits, {.bits_as = DLDataType{kDLFloat8_e4m3fn, 8, 1}});
+  EXPECT_EQ(from_dlpack(known.release(), {.float8_as_uint8 = true}).text(),
+            "tensor([1., 1.], dtype=float8_e4m3fn)");
+  DlpackVersioned out = to_dlpack(bits, {.bits_as = DLDataType{kDLFloat8_e5m2fnuz, 8, 1}});
+  EXPECT_EQ(out->dl_tensor.dtype.code, kDLFloat8_e5m2fnuz);
   const Tensor back = from_dlpack(out.release(), {.float8_as_uint8 = true});
   EXPECT_EQ(back.text(), "tensor([56, 56], dtype=uint8)");
   EXPECT_THAT(error_of([&] {

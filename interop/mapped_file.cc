@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "absl/cleanup/cleanup.h"
+
 namespace tenon::interop {
 
 std::shared_ptr<const MappedFile> MappedFile::open(std::string_view operation,
@@ -13,11 +15,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(std::string_view operation,
   uint64_t size = 0;
   const int descriptor =
       open_regular_file(operation, path, &size, /*writable=*/mode == MapMode::kReadWrite);
-  struct Closer {
-    int descriptor;
-    ~Closer() { close(descriptor); }
-  };
-  const Closer closer{descriptor};
+  const absl::Cleanup closer = [descriptor] { close(descriptor); };
   return map(operation, concat_text("'", path, "'"), descriptor, size, mode);
 }
 

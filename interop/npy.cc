@@ -93,16 +93,19 @@ NpyImage npy_image(std::string_view operation, const NdArray& array,
     fail(ErrorCode::kDType, operation, "there is no array to write");
   const std::string_view own_descr = dtype_info(array.dtype()).numpy_descr;
   std::string descr;
+  const bool one_byte = item_size(array.dtype()) == 1;
+  const std::string_view bits = one_byte ? "u1" : "u2";
   if (!options.view_as.empty()) {
-    if (options.view_as != "u2" || item_size(array.dtype()) != 2) {
+    if (options.view_as != bits || item_size(array.dtype()) > 2) {
       fail(ErrorCode::kDType, operation, "view_as '", options.view_as, "' for ",
-           dtype_name(array.dtype()), ": only 'u2' for elements of 2 bytes is there");
+           dtype_name(array.dtype()),
+           ": there are 'u1' for elements of 1 byte and 'u2' for elements of 2 bytes");
     }
-    descr = "<u2";
+    descr = concat_text(one_byte ? "|" : "<", bits);
   } else if (own_descr.empty()) {
     fail(ErrorCode::kDType, operation, "NumPy files cannot hold ", dtype_name(array.dtype()),
-         ": write .safetensors, convert to float32, or set view_as = \"u2\" to write its bits as "
-         "uint16");
+         ": write .safetensors, convert to float32, or set view_as = \"", bits,
+         "\" to write its bits as ", one_byte ? "uint8" : "uint16");
   }
   NpyHeader header;
   header.dtype = array.dtype();

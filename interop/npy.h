@@ -9,8 +9,8 @@
 // length of the file; nothing in a file is executed. Written: to a temporary file beside and
 // renamed (atomic_file.h); data starts at a multiple of 64.
 //
-// - dtypes: those that NumPy has, which is all of Tenon's but bfloat16; for that see `void_as` and
-//   `view_as`.
+// - dtypes: those that NumPy has, which is all of Tenon's but bfloat16 and float8; for those see
+//   `void_as` and `view_as`.
 // - Thread safety: free functions without state.
 // - Errors: kFormat, saying what is wrong with which file; kDType for element types that are no
 //   numbers, with the way out; kIo.
@@ -30,7 +30,8 @@
 namespace tenon::interop {
 
 struct NpyReadOptions {
-  // What '|V2' is taken for; NumPy writes ml_dtypes' bfloat16 so. none: void is refused.
+  // What '|V2', '|V1' and 'f1' are taken for, as which NumPy writes ml_dtypes' bfloat16,
+  // float8_e4m3fn and float8_e5m2. none: they are refused.
   DType void_as = DType::none;
   // A longer header is refused.
   int64_t max_header_bytes = 65536;
@@ -56,7 +57,7 @@ NdArray map_npy(const std::string& path, const NpyReadOptions& options = {},
 
 struct NpyWriteOptions {
   // "u2" writes bfloat16 as the unsigned integers of the same bits, since NumPy has no bfloat16
-  // (.view("u2") is undone by ml_dtypes' .view(bfloat16)). Empty: bfloat16 is refused.
+  // (.view("u2") is undone by ml_dtypes' .view(bfloat16)); "u1" float8. Empty: they are refused.
   std::string view_as;
   // Called with the bytes of data written so far, after each piece of at most 16 MiB.
   std::function<void(uint64_t written)> on_progress = {};

@@ -59,7 +59,8 @@ DType dtype_of_descr(std::string_view descr) {
       why =
           "elements of raw bytes: if it is bfloat16 (NumPy writes ml_dtypes.bfloat16 so), read it "
           "with "
-          "void_as = DType::bfloat16; else save a.view() of a number type";
+          "void_as = DType::bfloat16 (V1: DType::float8_e4m3fn); else save a.view() of a number "
+          "type";
       break;
     case 'S':
     case 'a':
@@ -79,8 +80,9 @@ DType dtype_of_descr(std::string_view descr) {
         why = "long double differs between machines: save a.astype('float64') or 'complex128'";
       } else if (plain == "f1") {
         why =
-            "NumPy writes every float8 of ml_dtypes as 'f1', so which one it was is lost: save "
-            "a.view('u1'), or a .safetensors file";
+            "NumPy writes ml_dtypes' float8_e5m2 so: read it with void_as = DType::float8_e5m2, or "
+            "save "
+            "a .safetensors file";
       }
   }
   fail(ErrorCode::kDType, reader.operation(), reader.name(), ": cannot read elements of type '",
@@ -167,7 +169,8 @@ class HeaderParser {
       plain.remove_prefix(1);
     }
     header_.dtype = dtype_of_descr(plain);
-    const bool is_raw = plain == "V1" || plain == "V2";
+    const bool is_raw =
+        plain == "V1" || plain == "V2" || (plain == "f1" && rules_.void_as == DType::float8_e5m2);
     if (is_raw && rules_.void_as != DType::none && item_size(rules_.void_as) == plain[1] - '0') {
       header_.dtype = rules_.void_as;
     }

@@ -35,8 +35,8 @@ struct NpyHeader {
 };
 
 struct NpyHeaderRules {
-  // What '|V2' and '|V1' are taken for: NumPy writes ml_dtypes' bfloat16 as void. none: they are
-  // refused.
+  // What '|V2' and '|V1' are taken for: NumPy writes ml_dtypes' bfloat16 and float8_e4m3fn as void,
+  // and float8_e5m2 as 'f1'. none: they are refused.
   DType void_as = DType::none;
   // Longer headers are refused before they are read. A true header is 128 bytes.
   int64_t max_header_bytes = 65536;

@@ -15,6 +15,7 @@ using crafted::error_of;
 using crafted::Folder;
 using crafted::npy;
 using crafted::raw;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -58,15 +59,22 @@ TEST(NpyWrite, EveryDtypeComesBack) {
     NdArray a = NdArray::zeros(d, {3, 2});
     for (int64_t b = 0; b < a.nbytes(); ++b)
       a.mutable_data()[b] = std::byte(d == DType::bool_ ? b % 2 : 17 * b + 3);
-    if (d == DType::bfloat16) {
+    const bool foreign = d == DType::bfloat16 || is_float8(d);
+    const DType bits = item_size(d) == 1 ? DType::uint8 : DType::uint16;
+    if (foreign) {
+      const std::string view_as = bits == DType::uint8 ? "u1" : "u2";
       EXPECT_THAT(error_of([&] { write_npy(folder.file("a.npy"), a); }),
-                  HasSubstr("view_as = \"u2\""));
-      write_npy(folder.file("a.npy"), a, {.view_as = "u2"});
+                  HasSubstr("view_as = \"" + view_as + "\""));
+      EXPECT_THAT(error_of([&] {
+                    write_npy(folder.file("a.npy"), a, {.view_as = view_as == "u1" ? "u2" : "u1"});
+                  }),
+                  HasSubstr("'u1' for elements of 1 byte"));
+      write_npy(folder.file("a.npy"), a, {.view_as = view_as});
     } else {
       write_npy(folder.file("a.npy"), a);
     }
     for (const NdArray& b : {read_npy(folder.file("a.npy")), map_npy(folder.file("a.npy"))}) {
-      EXPECT_EQ(b.dtype(), d == DType::bfloat16 ? DType::uint16 : d);
+      EXPECT_EQ(b.dtype(), foreign ? bits : d);
       EXPECT_EQ(b.shape(), a.shape());
       ASSERT_EQ(b.nbytes(), a.nbytes());
       EXPECT_EQ(std::memcmp(b.data(), a.data(), static_cast<size_t>(a.nbytes())), 0)
@@ -324,12 +332,17 @@ TEST(NpyMap, WritableModes) {
               HasSubstr("cannot open"));
 }
 
-TEST(NpyRead, Float8ByNumPyHasLostItsKind) {
-  EXPECT_THAT(
-      error_of([] {
-        read_npy(bytes_of(npy("{'descr': '<f1', 'fortran_order': False, 'shape': (1,), }", "x")));
-      }),
-      HasSubstr("or a .safetensors file"));
+// As NumPy 2.4 writes those of ml_dtypes 0.6.
+TEST(NpyRead, Float8ByNumPy) {
+  const std::string e5m2 = npy("{'descr': '<f1', 'fortran_order': False, 'shape': (1,), }", "\x3c");
+  EXPECT_THAT(error_of([&] { read_npy(bytes_of(e5m2)); }),
+              AllOf(HasSubstr("void_as = DType::float8_e5m2"), HasSubstr("a .safetensors file")));
+  EXPECT_EQ(read_npy(bytes_of(e5m2), {.void_as = DType::float8_e5m2}).dtype(), DType::float8_e5m2);
+  EXPECT_NE(error_of([&] { read_npy(bytes_of(e5m2), {.void_as = DType::float8_e4m3fn}); }), "");
+  const std::string e4m3 = npy("{'descr': '<V1', 'fortran_order': False, 'shape': (1,), }", "\x38");
+  EXPECT_THAT(error_of([&] { read_npy(bytes_of(e4m3)); }), HasSubstr("V1: DType::float8_e4m3fn"));
+  EXPECT_EQ(read_npy(bytes_of(e4m3), {.void_as = DType::float8_e4m3fn}).dtype(),
+            DType::float8_e4m3fn);
 }
 
 }  // namespace

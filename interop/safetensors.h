@@ -19,8 +19,8 @@
 // read() copies as always, map() gives an array with is_aligned() false, which as_tensor() copies
 // and from_numpy() refuses.
 //
-// - dtypes: all of Tenon's but complex128, which the format has not. float8 kinds, which Tenon has
-//   not, are listed, and read and written as uint8 of the same bits where asked for
+// - dtypes: all of Tenon's but complex128, which the format has not. float8 kinds that Tenon has no
+//   dtype for are listed, and read and written as uint8 of the same bits where asked for
 //   (float8_as_uint8, SafetensorsEntry::dtype_name). Types below 8 bits are listed only.
 // - Ownership: arrays from map() keep the file mapped, those of a reader of memory the bytes'
 // owner.

@@ -11,9 +11,8 @@ namespace {
 
 // The format's own types that Tenon has no dtype for; all others are rows of dtype.def.
 constexpr SafetensorsType kForeign[] = {
-    {"F4", DType::none, 4},          {"F6_E2M3", DType::none, 6},     {"F6_E3M2", DType::none, 6},
-    {"F8_E5M2", DType::none, 8},     {"F8_E4M3", DType::none, 8},     {"F8_E8M0", DType::none, 8},
-    {"F8_E4M3FNUZ", DType::none, 8}, {"F8_E5M2FNUZ", DType::none, 8},
+    {"F4", DType::none, 4},      {"F6_E2M3", DType::none, 6},     {"F6_E3M2", DType::none, 6},
+    {"F8_E8M0", DType::none, 8}, {"F8_E4M3FNUZ", DType::none, 8}, {"F8_E5M2FNUZ", DType::none, 8},
 };
 
 constexpr SafetensorsType kOwn[] = {
@@ -222,7 +221,7 @@ const SafetensorsType* safetensors_type(DType dtype) {
 }
 
 bool is_safetensors_float8(const SafetensorsType& type) {
-  return type.dtype == DType::none && type.bits == 8;
+  return type.bits == 8 && (type.dtype == DType::none || is_float8(type.dtype));
 }
 
 SafetensorsHeader read_safetensors_header(ByteReader& reader,

@@ -208,12 +208,34 @@ TEST(Safetensors, CutShortAnywhere) {
   EXPECT_EQ(refusal(kTwo), "");
 }
 
+TEST(Safetensors, Float8) {
+  const std::string file = file_of(R"({"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},)"
+                                   R"("b":{"dtype":"F8_E5M2","shape":[2],"data_offsets":[2,4]}})",
+                                   "\x38\xff\x3c\x7f");
+  for (const bool as_uint8 : {false, true}) {  // which is for the kinds below
+    const SafetensorsReader reader(bytes_of(file), {.float8_as_uint8 = as_uint8});
+    EXPECT_EQ(reader.info("a").dtype, DType::float8_e4m3fn);
+    EXPECT_EQ(reader.info("b").dtype, DType::float8_e5m2);
+    Folder folder;
+    write_safetensors(folder.file("f"), {{"a", reader.read("a")}, {"b", reader.map("b")}});
+    EXPECT_EQ(content_of(folder.file("f")).substr(content_of(folder.file("f")).size() - 4),
+              "\x38\xff\x3c\x7f");
+    EXPECT_EQ(SafetensorsReader(folder.file("f")).info("a").dtype_name, "F8_E4M3");
+    EXPECT_EQ(SafetensorsReader(folder.file("f")).info("b").dtype_name, "F8_E5M2");
+    // The bits of a uint8 array may still be called so.
+    const NdArray bits = NdArray::from_vector<uint8_t>({2}, {0x38, 0xff});
+    write_safetensors(folder.file("u"), {{"a", bits, "F8_E4M3"}});
+    EXPECT_EQ(SafetensorsReader(folder.file("u")).info("a").dtype, DType::float8_e4m3fn);
+  }
+}
+
 TEST(Safetensors, TypesThatTenonHasNot) {
-  const std::string file = file_of(R"({"f":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},)"
-                                   R"("g":{"dtype":"F4","shape":[4],"data_offsets":[2,4]}})",
-                                   "\x38\x40\x12\x34");
+  const std::string file =
+      file_of(R"({"f":{"dtype":"F8_E5M2FNUZ","shape":[2],"data_offsets":[0,2]},)"
+              R"("g":{"dtype":"F4","shape":[4],"data_offsets":[2,4]}})",
+              "\x38\x40\x12\x34");
   const SafetensorsReader reader(bytes_of(file));
-  EXPECT_EQ(reader.info("f").dtype_name, "F8_E4M3");
+  EXPECT_EQ(reader.info("f").dtype_name, "F8_E5M2FNUZ");
   EXPECT_EQ(reader.info("g").dtype, DType::none);
   EXPECT_THAT(error_of([&] { reader.map("f"); }), HasSubstr("float8_as_uint8 = true"));
   EXPECT_THAT(error_of([&] { reader.read("g"); }), HasSubstr("nor for anything below 8 bits"));
@@ -223,9 +245,9 @@ TEST(Safetensors, TypesThatTenonHasNot) {
               HasSubstr("takes 12 bits"));
   // Out again as what it was.
   Folder folder;
-  write_safetensors(folder.file("f"), {{"f", bits.read("f"), "F8_E4M3"}});
-  EXPECT_EQ(SafetensorsReader(folder.file("f")).info("f").dtype_name, "F8_E4M3");
-  EXPECT_EQ(read_safetensors(folder.file("f"), {.float8_as_uint8 = true})[0].dtype_name, "F8_E4M3");
+  write_safetensors(folder.file("f"), {{"f", bits.read("f"), "F8_E8M0"}});
+  EXPECT_EQ(SafetensorsReader(folder.file("f")).info("f").dtype_name, "F8_E8M0");
+  EXPECT_EQ(read_safetensors(folder.file("f"), {.float8_as_uint8 = true})[0].dtype_name, "F8_E8M0");
 }
 
 TEST(SafetensorsWrite, IsCanonical) {

@@ -65,11 +65,17 @@ NdArray reinterpreted(const NdArray& a, DType dtype) {
 
 // --view-as: what NumPy's files cannot hold goes as bits, and comes back.
 OutputArray viewed(OutputArray a, const std::string& view_as) {
-  if (view_as == "u1" && !a.float8_name.empty()) a.float8_name.clear();
-  if (view_as == "u2" && a.array.dtype() == DType::bfloat16)
-    a.array = reinterpreted(a.array, DType::uint16);
-  if (view_as == "bfloat16" && a.array.dtype() == DType::uint16)
-    a.array = reinterpreted(a.array, DType::bfloat16);
+  const DType own = a.array.dtype();
+  const bool foreign = dtype_info(own).numpy_descr.empty();
+  if (view_as == "u1") {
+    a.float8_name.clear();
+    if (foreign && item_size(own) == 1) a.array = reinterpreted(a.array, DType::uint8);
+  } else if (view_as == "u2") {
+    if (foreign && item_size(own) == 2) a.array = reinterpreted(a.array, DType::uint16);
+  } else if (const DType to = dtype_from_name(view_as); to != DType::none) {
+    if (own == (item_size(to) == 1 ? DType::uint8 : DType::uint16))
+      a.array = reinterpreted(a.array, to);
+  }
   return a;
 }
 
@@ -120,10 +126,12 @@ std::vector<OutputArray> chosen_arrays(const Settings& s, const ArrayFile& file)
       fail(ErrorCode::kDType, "convert", "'", a->name, "' is ", a->dtype_name,
            ", which NumPy files cannot hold: --view-as u1 writes its bits as uint8");
     }
-    if (one.array.dtype() == DType::bfloat16 && out != FileFormat::kSafetensors) {
-      fail(ErrorCode::kDType, "convert", "'", a->name,
-           "' is bfloat16, which NumPy files cannot hold: --view-as u2 writes its bits as uint16, "
-           "--dtype float32 converts it");
+    const DType dtype = one.array.dtype();
+    if (dtype_info(dtype).numpy_descr.empty() && out != FileFormat::kSafetensors) {
+      const bool one_byte = item_size(dtype) == 1;
+      fail(ErrorCode::kDType, "convert", "'", a->name, "' is ", dtype_name(dtype),
+           ", which NumPy files cannot hold: --view-as ", one_byte ? "u1" : "u2",
+           " writes its bits as ", one_byte ? "uint8" : "uint16", ", --dtype float32 converts it");
     }
     arrays.push_back(std::move(one));
   }
@@ -174,10 +182,11 @@ int main_with(int argc, char** argv) {
   line.flag("--list", &s.list, "say what is in IN, write nothing");
   line.option("--name", &s.name, "NAME", "only this array of IN; of a .npy, its name in OUT");
   line.option("--dtype", &s.dtype, "DTYPE", "convert the elements, for example to float32");
-  line.choice("--view-as", &s.view_as, {"keep", "u1", "u2", "bfloat16"},
-              "bits as they are: float8 as u1, bfloat16 as u2, u2 as bfloat16");
-  line.choice("--void-as", &s.void_as, {"none", "bfloat16"},
-              "what V2 elements of a NumPy file are");
+  line.choice("--view-as", &s.view_as,
+              {"keep", "u1", "u2", "bfloat16", "float8_e4m3fn", "float8_e5m2"},
+              "bits as they are: float8 as u1, bfloat16 as u2, and back");
+  line.choice("--void-as", &s.void_as, {"none", "bfloat16", "float8_e4m3fn", "float8_e5m2"},
+              "what V2, V1 or f1 elements of a NumPy file are");
   line.flag("--compress", &s.compress, "deflate the arrays of a .npz");
   if (!line.parse(argc, argv)) return line.exit_status();
   if (s.out.empty() != s.list) {

@@ -30,8 +30,8 @@ struct NamedArray {
   std::string dtype_name;     // the file's own name for it
   Dims shape;
   uint64_t bytes = 0;
-  bool float8 = false;
-  // The elements, mapped where possible; float8 ones as uint8 of the same bits.
+  bool float8 = false;  // of a kind that Tenon has no dtype for
+  // The elements, mapped where possible; such float8 ones as uint8 of the same bits.
   std::function<interop::NdArray()> load;
 };
 

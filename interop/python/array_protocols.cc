@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "interop/python/numpy_array.h"
+#include "tenon/tensor/alias_check.h"
 #include "tenon/tensor/impl.h"
 
 namespace tenon::python {
@@ -34,25 +35,40 @@ std::string_view format_of(DType d) {
                                       : "d";
     case DTypeKind::Complex:
       return info.item_size == 8 ? "Zf" : "Zd";
+    case DTypeKind::Float8:
     case DTypeKind::None:
       break;
   }
   return "";
 }
 
+bool is_f_contiguous(const TensorImpl& t) {
+  int64_t step = 1;
+  for (int i = 0; i < t.rank && t.size != 0; ++i) {
+    if (t.sizes[i] != 1 && t.strides[i] != step) return false;
+    step *= t.sizes[i];
+  }
+  return true;
+}
+
+// The shape is the tensor's own, which never changes and which the view keeps. Strides in bytes are
+// those in elements where an element is a byte, the item size alone where there is one dense axis,
+// else the view's own memory.
 int fill_buffer(PyObject* self, Py_buffer* view, int flags) {
-  auto array = std::make_unique<NdArray>(array_of_tensor(tensor_of(self)));
-  const DType d = array->dtype();
-  const std::string_view format = format_of(d);
+  const Tensor& t = tensor_of(self);
+  const TensorImpl* impl = t.impl();
+  if (interop::obstacles_to_share(t).any()) array_of_tensor(t);  // refuses
+  const std::string_view format = format_of(impl->dtype);
   if (format.empty()) {
-    type_error("buffer", "the buffer protocol has no ", dtype_name(d),
+    type_error("buffer", "the buffer protocol has no ", dtype_name(impl->dtype),
                "; convert with .float(), or use DLPack");
   }
-  if ((flags & PyBUF_WRITABLE) != 0 && array->read_only()) {
+  const bool read_only = impl->storage->read_only;
+  if ((flags & PyBUF_WRITABLE) != 0 && read_only) {
     fail(ErrorCode::kReadOnly, "buffer",
          "the tensor is read-only; clone() it for a writable buffer");
   }
-  const bool c = array->is_c_contiguous(), f = array->is_f_contiguous();
+  const bool c = impl->contiguous, f = is_f_contiguous(*impl);
   if (((flags & PyBUF_STRIDES) != PyBUF_STRIDES && !c) ||
       ((flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS && !c) ||
       ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS && !f) ||
@@ -61,22 +77,31 @@ int fill_buffer(PyObject* self, Py_buffer* view, int flags) {
          "the tensor's strides are not what the reader asks for; use contiguous()");
   }
   static_assert(sizeof(Py_ssize_t) == sizeof(int64_t));
-  view->buf = const_cast<std::byte*>(array->data());
-  view->len = array->nbytes();
-  view->itemsize = item_size(d);
-  view->readonly = array->read_only();
-  view->ndim = array->rank();
+  static std::byte nothing;  // readers want an address even of no elements
+  view->itemsize = item_size(impl->dtype);
+  view->buf =
+      impl->size == 0 ? &nothing : impl->storage->host_data() + impl->offset * view->itemsize;
+  view->len = impl->size * view->itemsize;
+  view->readonly = read_only;
+  view->ndim = impl->rank;
   view->format = (flags & PyBUF_FORMAT) != 0 ? const_cast<char*>(format.data()) : nullptr;
-  view->shape =
-      (flags & PyBUF_ND) != 0
-          ? const_cast<Py_ssize_t*>(reinterpret_cast<const Py_ssize_t*>(array->shape().data()))
-          : nullptr;
-  view->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES
-                      ? const_cast<Py_ssize_t*>(
-                            reinterpret_cast<const Py_ssize_t*>(array->byte_strides().data()))
-                      : nullptr;
+  view->shape = (flags & PyBUF_ND) != 0 && impl->rank > 0 ? impl->sizes : nullptr;
+  view->strides = nullptr;
   view->suboffsets = nullptr;
-  view->internal = array.release();
+  view->internal = nullptr;
+  if ((flags & PyBUF_STRIDES) == PyBUF_STRIDES && impl->rank > 0) {
+    if (view->itemsize == 1) {
+      view->strides = impl->strides;
+    } else if (impl->rank == 1 && c) {
+      view->strides = &view->itemsize;
+    } else {
+      const auto bytes = sizeof(Py_ssize_t) * static_cast<size_t>(impl->rank);
+      view->strides = static_cast<Py_ssize_t*>(view->internal = PyMem_Malloc(bytes));
+      if (view->internal == nullptr) checked(PyErr_NoMemory());
+      for (int i = 0; i < impl->rank; ++i) view->strides[i] = impl->strides[i] * view->itemsize;
+    }
+  }
+  mark_externally_writable(t);
   Py_INCREF(self);
   view->obj = self;
   return 0;
@@ -87,7 +112,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   return guarded(
       [&] { return with_buffer_errors([&] { return fill_buffer(self, view, flags); }); });
 }
-void release_buffer(PyObject*, Py_buffer* view) { delete static_cast<NdArray*>(view->internal); }
+void release_buffer(PyObject*, Py_buffer* view) { PyMem_Free(view->internal); }
 
 // ---- NumPy ----
 
@@ -172,12 +197,29 @@ void float_facts(nb::dict& f) {
   f["smallest_normal"] = static_cast<double>(std::numeric_limits<T>::min());
 }
 
+// IEEE binary16, and bfloat16: 11 and 8 bits of significand; OCP's 8-bit floats: 4 and 3.
+struct NarrowFacts {
+  DType dtype;
+  double eps, max, smallest_normal;
+};
+constexpr NarrowFacts kNarrowFacts[] = {
+    {DType::float16, 0x1p-10, 65504, 0x1p-14},
+    {DType::bfloat16, 0x1p-7, 0x1.fep127, 0x1p-126},
+    {DType::float8_e4m3fn, 0x1p-3, 448, 0x1p-6},
+    {DType::float8_e5m2, 0x1p-2, 57344, 0x1p-14},
+};
+const NarrowFacts& narrow_facts(DType d) {
+  const NarrowFacts* row = kNarrowFacts;
+  while (row->dtype != d) ++row;
+  return *row;
+}
+
 nb::object finfo(nb::handle type) {
   DType d = is_tensor(type.ptr()) ? tensor_of(type.ptr()).dtype() : dtype_argument(type.ptr());
   const DType real = d == DType::complex64    ? DType::float32
                      : d == DType::complex128 ? DType::float64
                                               : d;
-  if (!is_floating(real))
+  if (!is_floating(real) && !is_float8(real))
     type_error("finfo", dtype_name(d), " is not a floating dtype; iinfo() knows integers");
   nb::dict f;
   f["bits"] = item_size(real) * 8;
@@ -187,12 +229,11 @@ nb::object finfo(nb::handle type) {
   } else if (real == DType::float64) {
     float_facts<double>(f);
   } else {
-    // IEEE binary16, and bfloat16: 11 and 8 bits of significand.
-    const bool half = real == DType::float16;
-    f["eps"] = half ? 0x1p-10 : 0x1p-7;
-    f["max"] = half ? 65504.0 : 0x1.fep127;
-    f["min"] = half ? -65504.0 : -0x1.fep127;
-    f["smallest_normal"] = half ? 0x1p-14 : 0x1p-126;
+    const NarrowFacts& n = narrow_facts(real);
+    f["eps"] = n.eps;
+    f["max"] = n.max;
+    f["min"] = -n.max;
+    f["smallest_normal"] = n.smallest_normal;
   }
   return facts(f);
 }

@@ -204,6 +204,7 @@ PyObject* numpy(PyObject* self, PyObject* const* arguments, Py_ssize_t n, PyObje
       constexpr const char* kNames[] = {"force"};
       force = bool_argument(Arguments("numpy", kNames, 1, arguments, n, keywords)[0]);
     }
+    if (PyObject* shared = share_plain_tensor(self)) return shared;
     // Only a forced call may copy, from a device.
     return make_numpy_array(in_long_call(force && !t.device().host_addressable(),
                                          [&] { return array_of_tensor(t, force); }));

@@ -137,6 +137,11 @@ nb::object capsule_of(PyObject* producer, nb::handle dl_device, nb::handle copy)
 }
 
 Tensor from_producer(nb::handle x, nb::handle device, nb::handle copy, interop::Report* report) {
+  if (device.is_none() && copy.is_none() && report == nullptr) {
+    // The capsule of an ordinary ndarray would say no more than its struct.
+    Tensor t = share_plain_array(x.ptr());
+    if (t.defined()) return t;
+  }
   FromDlpackOptions options = {.device = optional_device_argument(device.ptr()),
                                .copy = optional_bool_argument("from_dlpack", copy.ptr())};
   if (PyCapsule_CheckExact(x.ptr())) return import_capsule(x.ptr(), options, report);

@@ -54,6 +54,7 @@ bool is_kind(DType d, std::string_view kind) {
       return kind == "real floating" || kind == "numeric";
     case DTypeKind::Complex:
       return kind == "complex floating" || kind == "numeric";
+    case DTypeKind::Float8:  // the standard has no numbers without arithmetic
     case DTypeKind::None:
       break;
   }
@@ -82,6 +83,7 @@ bool is_dtype(DType d, nb::handle kind) {
 }
 
 const char* kind_name(DType d) {
+  if (is_float8(d)) return "float8";
   for (const char* k :
        {"bool", "signed integer", "unsigned integer", "real floating", "complex floating"}) {
     if (is_kind(d, k)) return k;
@@ -94,27 +96,33 @@ bool can_cast(DType from, DType to) { return promote(from, to) == to; }
 
 DType dtype_of_any(PyObject* o) { return is_tensor(o) ? tensor_of(o).dtype() : dtype_argument(o); }
 
+bool is_number(PyObject* o) {
+  return PyBool_Check(o) || PyLong_Check(o) || PyFloat_Check(o) || PyComplex_Check(o);
+}
+
 DType result_type(nb::args arguments) {
   DType result = DType::none;
   for (nb::handle a : arguments) {
-    if (PyBool_Check(a.ptr()) || PyLong_Check(a.ptr()) || PyFloat_Check(a.ptr()) ||
-        PyComplex_Check(a.ptr()))
-      continue;
+    if (is_number(a.ptr())) continue;
     const DType d = is_array_like(a.ptr()) ? tensor_argument("result_type", a.ptr()).dtype()
                                            : dtype_of_any(a.ptr());
     const DType before = result;
     result = before == DType::none ? d : promote(before, d);
     if (result == DType::none) {
       type_error("result_type", dtype_name(before), " and ", dtype_name(d),
-                 " have no common dtype; convert one of them with astype()");
+                 " have no common dtype; ", promotion_advice(before, d));
     }
   }
   if (result == DType::none)
     fail(ErrorCode::kInvalidArgument, "result_type", "at least one tensor or dtype is needed");
   for (nb::handle a : arguments) {  // numbers have no dtype of their own
+    if (is_float8(result) && is_number(a.ptr())) {
+      type_error("result_type", dtype_name(result), " and a number have no common dtype; ",
+                 promotion_advice(result, result));
+    }
     if (PyComplex_Check(a.ptr())) {
       result = promote(result, DType::complex64);
-    } else if (PyBool_Check(a.ptr()) || PyLong_Check(a.ptr()) || PyFloat_Check(a.ptr())) {
+    } else if (is_number(a.ptr())) {
       result = scalar_argument("result_type", a.ptr()).dtype_beside(result);
     }
   }
@@ -154,8 +162,10 @@ void bind_dtypes(nb::module_& m) {
           "Bytes of an element.")
       .def_prop_ro(
           "kind", [](const DTypeObject& d) { return kind_name(d.dtype); },
-          "As isdtype() names it: \"real floating\" ...")
-      .def_prop_ro("is_floating_point", [](const DTypeObject& d) { return is_floating(d.dtype); })
+          "As isdtype() names it: \"real floating\" ..., or \"float8\", which the standard has "
+          "not.")
+      .def_prop_ro("is_floating_point",
+                   [](const DTypeObject& d) { return is_floating(d.dtype) || is_float8(d.dtype); })
       .def_prop_ro("is_complex", [](const DTypeObject& d) { return is_complex(d.dtype); })
       // numpy.dtype(tenon.float32) asks for this.
       .def_prop_ro(

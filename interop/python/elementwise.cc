@@ -130,33 +130,36 @@ constexpr Alias kAliases[] = {
     {"fmin", "minimum"},
 };
 
-// The row that a ufunc means.
+// What a ufunc means: a row of the table, or the matrix product.
 struct Meaning {
+  std::string name;  // NumPy's
   int operands = 0;  // 0: none
   const void* row = nullptr;
 };
-Meaning meaning_of(std::string_view name) {
+Meaning meaning_of(const std::string& numpy_name) {
+  std::string_view name = numpy_name;
   for (const Alias& alias : kAliases) {
     if (name == alias.numpy) name = alias.ours;
   }
   for (const UnaryRow& r : kUnary) {
-    if (name == r.name) return {1, &r};
+    if (name == r.name) return {numpy_name, 1, &r};
   }
   for (const BinaryRow& r : kBinary) {
-    if (name == r.name) return {2, &r};
+    if (name == r.name) return {numpy_name, 2, &r};
   }
   for (const TernaryRow& r : kTernary) {
-    if (name == r.name) return {3, &r};
+    if (name == r.name) return {numpy_name, 3, &r};
   }
-  return {};
+  return {numpy_name};
 }
 // Ufuncs are kept for ever, so that their addresses are names.
-Meaning meaning_of_ufunc(PyObject* ufunc, const std::string& name) {
+const Meaning& meaning_of_ufunc(PyObject* ufunc) {
   static auto* const known = new std::unordered_map<PyObject*, Meaning>;
   const auto found = known->find(ufunc);
   if (found != known->end()) return found->second;
+  const nb::object name = steal(PyObject_GetAttrString(ufunc, "__name__"));
   Py_INCREF(ufunc);
-  return (*known)[ufunc] = meaning_of(name);
+  return (*known)[ufunc] = meaning_of(nb::cast<std::string>(name));
 }
 
 [[noreturn]] void refuse_ufunc(const std::string& name, const char* why) {
@@ -194,11 +197,12 @@ nb::object into(nb::handle out, Tensor&& result) {
 PyObject* array_ufunc(PyObject*, PyObject* const* a, Py_ssize_t n, PyObject* names) {
   return guarded([&]() -> PyObject* {
     if (n < 3) type_error("__array_ufunc__", "expected ufunc, method and inputs");
-    PyObject* const ufunc = a[0];
-    const nb::object name_object = steal(PyObject_GetAttrString(ufunc, "__name__"));
-    const std::string name = nb::cast<std::string>(name_object);
-    const std::string method = nb::cast<std::string>(nb::handle(a[1]));
-    nb::object out = nb::none(), axis = nb::int_(0), keepdims = nb::bool_(false);
+    const Meaning& meaning = meaning_of_ufunc(a[0]);
+    const std::string& name = meaning.name;
+    static PyObject* const call_text = checked(PyUnicode_InternFromString("__call__"));
+    const bool is_call = a[1] == call_text || PyUnicode_Compare(a[1], call_text) == 0;
+    const std::string method = is_call ? "" : nb::cast<std::string>(nb::handle(a[1]));
+    nb::object out = nb::none(), axis, keepdims;
     for (Py_ssize_t i = 0; names != nullptr && i < PyTuple_GET_SIZE(names); ++i) {
       const std::string key = nb::cast<std::string>(nb::handle(PyTuple_GET_ITEM(names, i)));
       const nb::object value = nb::borrow(a[n + i]);
@@ -217,16 +221,16 @@ PyObject* array_ufunc(PyObject*, PyObject* const* a, Py_ssize_t n, PyObject* nam
       const Reduction reduce = reduction_of(name);
       if (reduce == nullptr) refuse_ufunc(name, "has no reduce()");
       const Tensor x = tensor_argument(name, a[0]);
-      const Dims axes = axes_argument(name, axis.ptr());
-      const bool keep = bool_argument(keepdims.ptr());
+      // NumPy's reduce() is along the first axis unless it is told.
+      const Dims axes = axis.is_valid() ? axes_argument(name, axis.ptr()) : Dims{0};
+      const bool keep = keepdims.is_valid() && bool_argument(keepdims.ptr());
       return into(out, in_long_call(x, [&] { return reduce(x, axes, keep); })).release().ptr();
     }
-    if (method != "__call__") refuse_ufunc(name, concat_text("has no ", method, "()").c_str());
+    if (!is_call) refuse_ufunc(name, concat_text("has no ", method, "()").c_str());
     if (name == "matmul" && n == 2) {
       const Tensor x = tensor_argument(name, a[0]), y = tensor_argument(name, a[1]);
       return into(out, in_long_call(true, [&] { return matmul(x, y); })).release().ptr();
     }
-    const Meaning meaning = meaning_of_ufunc(ufunc, name);
     if (meaning.operands == 0 || meaning.operands != n) refuse_ufunc(name, "is not defined");
     Tensor result = n == 1   ? call(*static_cast<const UnaryRow*>(meaning.row), a[0])
                     : n == 2 ? call(*static_cast<const BinaryRow*>(meaning.row), a[0], a[1])

@@ -3,6 +3,7 @@
 #include "interop/python/numpy_array.h"
 #include "tenon/ops/elementwise.h"
 #include "tenon/ops/join.h"
+#include "tenon/ops/layer_norm.h"
 #include "tenon/ops/matmul.h"
 #include "tenon/ops/random.h"
 #include "tenon/ops/reduce.h"
@@ -35,7 +36,8 @@ Tensor reduce(const char* name, nb::handle x, nb::handle axis, nb::handle dtype,
   const DType d = dtype_argument(dtype.ptr());
   const Tensor t = tensor_argument(name, x.ptr());
   return over_axes(name, t, axis, keepdims, [&](const Tensor& values, const Dims& axes, bool keep) {
-    return kFunction(d == DType::none ? values : values.to(d), axes, keep);
+    if (d == DType::none) return kFunction(values, axes, keep);
+    return kFunction(values.to(d), axes, keep).to(d);
   });
 }
 
@@ -305,6 +307,19 @@ void bind_products(nb::module_& m) {
       "log_softmax",
       [](Self x, int64_t axis) { return in_long_call(*x, [&] { return log_softmax(*x, axis); }); },
       nb::arg("x"), nb::arg("axis") = -1, "log(softmax(x)), without cancellation.");
+  m.def(
+      "layer_norm",
+      [](Self x, nb::handle normalized_shape, nb::handle weight, nb::handle bias, double eps) {
+        const Dims shape = shape_argument("layer_norm", normalized_shape.ptr());
+        const auto parameter = [](nb::handle p) {
+          return p.is_none() ? Tensor() : tensor_argument("layer_norm", p.ptr());
+        };
+        const Tensor w = parameter(weight), b = parameter(bias);
+        return in_long_call(*x, [&] { return layer_norm(*x, shape, w, b, eps); });
+      },
+      nb::arg("x"), nb::arg("normalized_shape"), nb::arg("weight") = nb::none(),
+      nb::arg("bias") = nb::none(), nb::arg("eps") = 1e-5,
+      "(x - mean) / sqrt(var + eps) * weight + bias over the last axes.");
   m.def(
       "cross_entropy",
       [](Self logits, nb::handle targets) {

@@ -1,15 +1,23 @@
 // t[...] and t[...] = v, as NumPy reads them.
 #include "tenon/ops/index.h"
 
+#include <cstring>
+
 #include "interop/python/numpy_array.h"
 #include "interop/python/scalars.h"
 #include "tenon/ops/views.h"
+#include "tenon/tensor/impl.h"
 
 namespace tenon::python {
 namespace {
 
 int64_t slice_end(PyObject* o) {
   if (o == Py_None) return kUnset;
+  if (PyLong_CheckExact(o)) {
+    const Py_ssize_t end = PyLong_AsSsize_t(o);
+    if (end != -1 || PyErr_Occurred() == nullptr) return end;
+    PyErr_Clear();
+  }
   if (!PyIndex_Check(o)) type_error("index", "slice ends must be integers, not ", type_name(o));
   // Beyond int64 means beyond the end.
   const Py_ssize_t value = PyNumber_AsSsize_t(o, nullptr);
@@ -85,12 +93,29 @@ struct Key {
   }
 };
 
-Tensor get(const Tensor& t, PyObject* o) {
-  if (!PyTuple_Check(o)) {
-    // t[3], t[1:]: without a vector.
-    if (const std::optional<Index> one = basic_item(o))
-      return index(t, std::span<const Index>(&*one, 1));
+// A view by a key of few items, all of them integers, slices, None or an ellipsis, without the
+// vectors of a Key; undefined where the key is none.
+constexpr Py_ssize_t kFewItems = 4;
+Tensor few_items(const Tensor& t, PyObject* key) {
+  PyObject* const* from = &key;
+  Py_ssize_t n = 1;
+  if (PyTuple_Check(key)) {
+    n = PyTuple_GET_SIZE(key);
+    from = reinterpret_cast<PyTupleObject*>(key)->ob_item;
+    if (n > kFewItems) return Tensor();
   }
+  Index items[kFewItems] = {0, 0, 0, 0};
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    const std::optional<Index> item = basic_item(from[i]);
+    if (!item.has_value()) return Tensor();
+    items[i] = *item;
+  }
+  return index(t, std::span<const Index>(items, static_cast<size_t>(n)));
+}
+
+Tensor get(const Tensor& t, PyObject* o) {
+  Tensor view = few_items(t, o);
+  if (view.defined()) return view;
   const Key key(o);
   if (key.is_basic()) return index(t, std::span<const Index>(key.basic));
   return in_long_call(t, [&] { return index(t, std::span<const IndexItem>(key.advanced)); });
@@ -117,17 +142,54 @@ struct Value {
   Scalar number;
 };
 
+// t[1, 2] = 3.0 where nothing but the element's memory is concerned; false where anything else may
+// be, an error too.
+bool store_element(const Tensor& t, PyObject* key, PyObject* value) {
+  const TensorImpl* impl = t.impl();
+  if (!impl->device().host_addressable || !impl->device().synchronous || impl->storage->read_only ||
+      dtype_info(impl->dtype).numpy_descr.empty() || is_complex(impl->dtype) ||
+      load_node(*impl) != nullptr || (impl->base != nullptr && load_node(*impl->base) != nullptr)) {
+    return false;
+  }
+  PyObject* const* items = &key;
+  Py_ssize_t n = 1;
+  if (PyTuple_CheckExact(key)) {
+    n = PyTuple_GET_SIZE(key);
+    items = reinterpret_cast<PyTupleObject*>(key)->ob_item;
+  }
+  if (n != impl->rank) return false;
+  int64_t at = impl->offset;
+  for (Py_ssize_t axis = 0; axis < n; ++axis) {
+    if (!PyLong_CheckExact(items[axis])) return false;
+    int overflow = 0;
+    long long i = PyLong_AsLongLongAndOverflow(items[axis], &overflow);
+    if (i < 0) i += impl->sizes[axis];
+    if (overflow != 0 || i < 0 || i >= impl->sizes[axis]) return false;
+    at += i * impl->strides[axis];
+  }
+  if (!PyFloat_CheckExact(value) && !PyLong_CheckExact(value)) return false;
+  const uint64_t bits = scalar_argument("index", value).bits_as(impl->dtype);
+  const int64_t item = item_size(impl->dtype);
+  std::memcpy(impl->storage->host_data() + at * item, &bits, static_cast<size_t>(item));
+  note_write(t, "fill_");
+  return true;
+}
+
 int set_item(PyObject* self, PyObject* key_object, PyObject* value_object) {
   return guarded([&] {
     if (value_object == nullptr) type_error("index", "elements of a tensor cannot be deleted");
     Tensor& t = tensor_of(self);
-    const Key key(key_object);
+    if (store_element(t, key_object, value_object)) return 0;
     const Value value(value_object);
-    if (!key.is_basic()) {
-      in_long_call(t, [&] { return &index_put_(t, key.advanced, value.operand()); });
-      return 0;
+    Tensor target = few_items(t, key_object);
+    if (!target.defined()) {
+      const Key key(key_object);
+      if (!key.is_basic()) {
+        in_long_call(t, [&] { return &index_put_(t, key.advanced, value.operand()); });
+        return 0;
+      }
+      target = index(t, std::span<const Index>(key.basic));
     }
-    Tensor target = index(t, std::span<const Index>(key.basic));
     if (value.tensor.defined()) {
       in_long_call(target, [&] { return &target.copy_(value.tensor); });
     } else {

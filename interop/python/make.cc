@@ -7,6 +7,7 @@
 #include "interop/python/scalars.h"
 #include "tenon/interop/doors.h"
 #include "tenon/interop/nested.h"
+#include "tenon/ops/complex.h"
 #include "tenon/ops/create.h"
 #include "tenon/ops/elementwise.h"
 #include "tenon/ops/random.h"
@@ -93,7 +94,11 @@ PyObject* tensor_function(PyObject*, PyObject* const* given, Py_ssize_t n, PyObj
 }
 
 PyObject* as_tensor_function(PyObject*, PyObject* const* given, Py_ssize_t n, PyObject* keywords) {
-  return guarded([&] {
+  return guarded([&]() -> PyObject* {
+    if (n == 1 && keywords == nullptr) {
+      Tensor t = share_plain_array(given[0]);
+      if (t.defined()) return wrap(std::move(t));
+    }
     constexpr const char* kNames[] = {"data", "dtype", "device", "copy"};
     const Arguments a("as_tensor", kNames, 3, given, n, keywords);
     return make_as_tensor(a[0], dtype_argument(a[1]), optional_device_argument(a[2]),
@@ -104,7 +109,10 @@ PyObject* as_tensor_function(PyObject*, PyObject* const* given, Py_ssize_t n, Py
 }
 
 PyObject* from_numpy_function(PyObject*, PyObject* o) {
-  return guarded([&] { return wrap(make_from_numpy(o)); });
+  return guarded([&] {
+    Tensor t = share_plain_array(o);
+    return wrap(t.defined() ? std::move(t) : make_from_numpy(o));
+  });
 }
 
 PyMethodDef functions[] = {
@@ -188,6 +196,14 @@ Tensor like(const char* operation, const Tensor& x, nb::handle dtype, nb::handle
   return value < 0 ? empty(x.shape(), d, where) : full(x.shape(), value, d, where);
 }
 
+Tensor filled(const char* operation, DimsView shape, nb::handle value, DType dtype, Device device) {
+  if (PyComplex_Check(value.ptr())) {
+    const Py_complex c = PyComplex_AsCComplex(value.ptr());
+    return full_complex(shape, c.real, c.imag, dtype, device);
+  }
+  return full(shape, scalar_argument(operation, value.ptr()), dtype, device);
+}
+
 void bind_creation(nb::module_& m) {
   const auto dtype = [] { return nb::arg("dtype") = nb::none(); };
   const auto device = [] { return nb::arg("device") = nb::none(); };
@@ -206,8 +222,7 @@ void bind_creation(nb::module_& m) {
       "full",
       [](nb::handle s, nb::handle value, nb::handle d, nb::handle v) {
         const Dims sizes = shape_argument("full", s.ptr());
-        return full(sizes, scalar_argument("full", value.ptr()), dtype_argument(d.ptr()),
-                    device_argument(v.ptr()));
+        return filled("full", sizes, value, dtype_argument(d.ptr()), device_argument(v.ptr()));
       },
       nb::arg("shape"), nb::arg("fill_value"), nb::kw_only(), dtype(), device(),
       "A tensor of one value.");
@@ -226,9 +241,9 @@ void bind_creation(nb::module_& m) {
   m.def(
       "full_like",
       [](Self x, nb::handle value, nb::handle d, nb::handle v) {
-        return full(x->shape(), scalar_argument("full_like", value.ptr()),
-                    d.is_none() ? x->dtype() : dtype_argument(d.ptr()),
-                    optional_device_argument(v.ptr()).value_or(x->device()));
+        return filled("full_like", x->shape(), value,
+                      d.is_none() ? x->dtype() : dtype_argument(d.ptr()),
+                      optional_device_argument(v.ptr()).value_or(x->device()));
       },
       nb::arg("x"), nb::arg("fill_value"), nb::kw_only(), dtype(), device());
   m.def(

@@ -1,7 +1,11 @@
 #include "interop/python/numpy_array.h"
 
+#include <bit>
 #include <cstdlib>
 #include <cstring>
+
+#include "tenon/tensor/alias_check.h"
+#include "tenon/tensor/impl.h"
 
 namespace tenon::python {
 namespace {
@@ -27,7 +31,7 @@ struct Array {
   Descr* descr;
   int flags;
 };
-constexpr int kAligned = 0x100, kWriteable = 0x400;
+constexpr int kContiguous = 0x1, kAligned = 0x100, kWriteable = 0x400;
 
 // Places in the table of C functions: numpy/__multiarray_api.h.
 constexpr int kGetVersion = 0, kDescrFromType = 45, kNewFromDescr = 94, kSetBaseObject = 282;
@@ -237,6 +241,75 @@ NdArray numpy_array_argument(std::string_view operation, PyObject* o) {
        .byte_swapped = swapped});
 }
 
+namespace {
+
+// The dtype of an ndarray that is read through its struct and has nothing unusual about it, or
+// none.
+DType plain_dtype(PyObject* o) {
+  if (Py_TYPE(o) != numpy.array || !numpy.fast) return DType::none;
+  const Descr* descr = reinterpret_cast<const Array*>(o)->descr;
+  if (descr->byteorder == '>' || static_cast<unsigned>(descr->type_num) >= 32) return DType::none;
+  return numpy.by_type_num[descr->type_num];
+}
+
+}  // namespace
+
+Tensor share_plain_array(PyObject* o) {
+  const DType d = plain_dtype(o);
+  if (d == DType::none) return Tensor();
+  const auto* a = reinterpret_cast<const Array*>(o);
+  const auto item = static_cast<uint64_t>(item_size(d));
+  const int shift = std::countr_zero(item);
+  // Any odd stride or address, and any size 0, is left to the rules of interop/sharing.h.
+  uint64_t bits = reinterpret_cast<uintptr_t>(a->data);
+  bool empty = false;
+  int64_t strides[kMaxRank];
+  const int rank = a->nd;
+  if (rank > kMaxRank) return Tensor();
+  for (int i = 0; i < rank; ++i) {
+    bits |= static_cast<uint64_t>(a->strides[i]);
+    strides[i] = a->strides[i] >> shift;
+    empty |= a->dimensions[i] == 0;
+  }
+  if ((bits & (item - 1)) != 0 || empty) return Tensor();
+  const auto n = static_cast<size_t>(rank);
+  Tensor t = from_memory(
+      a->data, d, DimsView(a->dimensions, n), DimsView(strides, n), (a->flags & kWriteable) == 0,
+      [](void* array) { drop_anywhere(static_cast<PyObject*>(array)); }, o);
+  Py_INCREF(o);
+  return t;
+}
+
+Tensor stack_plain_arrays(PyObject* const* arrays, Py_ssize_t n) {
+  const DType d = n > 0 ? plain_dtype(arrays[0]) : DType::none;
+  if (d == DType::none) return Tensor();
+  const auto* first = reinterpret_cast<const Array*>(arrays[0]);
+  Dims shape(DimsView(first->dimensions, static_cast<size_t>(first->nd)));
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    if (plain_dtype(arrays[i]) != d) return Tensor();
+    const auto* a = reinterpret_cast<const Array*>(arrays[i]);
+    if ((a->flags & kContiguous) == 0 || a->nd != first->nd) return Tensor();
+    for (int axis = 0; axis < a->nd; ++axis)
+      if (a->dimensions[axis] != first->dimensions[axis]) return Tensor();
+  }
+  if (shape.size() == kMaxRank) return Tensor();
+  const int64_t bytes = element_count("tensor", shape) * item_size(d);
+  shape.insert(0, n);
+  Tensor t = empty(shape, d);
+  // Other threads may change the list meanwhile.
+  std::vector<nb::object> kept;
+  kept.reserve(static_cast<size_t>(n));
+  for (Py_ssize_t i = 0; i < n; ++i) kept.push_back(nb::borrow(arrays[i]));
+  in_long_call(is_long(t), [&] {
+    auto* to = static_cast<std::byte*>(t.raw_mutable_data());
+    for (Py_ssize_t i = 0; i < n && bytes != 0; ++i, to += bytes)
+      std::memcpy(to, reinterpret_cast<const Array*>(kept[static_cast<size_t>(i)].ptr())->data,
+                  static_cast<size_t>(bytes));
+    return 0;
+  });
+  return t;
+}
+
 PyObject* numpy_dtype(std::string_view operation, DType d) {
   PyObject*& known = numpy.dtype[static_cast<int>(d)];
   if (known == nullptr) {
@@ -313,7 +386,11 @@ PyObject* make_by_interface(const NdArray& array, const nb::object& dtype) {
   interface["version"] = 3;
   interface["shape"] = nb::steal(shape_tuple(array.shape()));
   interface["strides"] = nb::steal(shape_tuple(array.byte_strides()));
-  interface["typestr"] = get(dtype, "str");
+  // NumPy does not read back the name it gives some of ml_dtypes' types: their bytes will do.
+  const bool known = !dtype_info(array.dtype()).numpy_descr.empty();
+  interface["typestr"] = known
+                             ? get(dtype, "str")
+                             : nb::steal(text_object(concat_text("|V", item_size(array.dtype()))));
   interface["data"] =
       nb::make_tuple(nb::steal(checked(PyLong_FromVoidPtr(const_cast<std::byte*>(array.data())))),
                      array.read_only());
@@ -338,6 +415,33 @@ NdArray array_of_tensor(const Tensor& t, bool force) {
     text = text.substr(0, call) + steps + ".numpy(), or numpy(force=True)";
     throw Error(e.code(), "numpy", text.substr(e.operation().size() + 2));
   }
+}
+
+PyObject* share_plain_tensor(PyObject* o) {
+  const Tensor& t = tensor_of(o);
+  const TensorImpl* impl = t.impl();
+  const int number = numpy.fast ? numpy.type_num[static_cast<int>(impl->dtype)] : -1;
+  // A subclass has attributes: one that holds the array would be a cycle that nobody collects.
+  if (number < 0 || impl->size == 0 || Py_TYPE(o) != tensor_type ||
+      interop::obstacles_to_share(t).any()) {
+    return nullptr;
+  }
+  const int64_t item = item_size(impl->dtype);
+  Py_ssize_t strides[kMaxRank];
+  for (int i = 0; i < impl->rank && !impl->contiguous; ++i) strides[i] = impl->strides[i] * item;
+  void* data = impl->storage->host_data() + impl->offset * item;
+  const int flags = (impl->storage->read_only ? 0 : kWriteable) | kAligned;
+  // A tensor's memory, layout and place never change, so that the tensor itself may be the base.
+  PyObject* made = checked(numpy.new_from_descr(
+      numpy.array, checked(numpy.descr_from_type(number)), impl->rank, impl->sizes,
+      impl->contiguous ? nullptr : strides, data, flags, nullptr));
+  mark_externally_writable(t);
+  Py_INCREF(o);
+  if (numpy.set_base_object(made, o) < 0) {  // takes the reference, also where it fails
+    Py_DECREF(made);
+    throw nb::python_error();
+  }
+  return made;
 }
 
 PyObject* make_numpy_array(const NdArray& array) {

@@ -28,6 +28,16 @@ bool is_numpy_scalar(PyObject* o);
 // __array_interface__ or __array__. (A Tensor is none; text is none.)
 bool is_array_like(PyObject* o);
 
+// The plainest case, without what the general way costs: a tensor over the memory of an ndarray (no
+// subclass) that from_numpy() shares. Undefined where anything is unusual; the general way decides.
+Tensor share_plain_array(PyObject* o);
+// The same back: an ndarray over the memory of a Tensor (no subclass) that numpy() shares, which it
+// keeps as its base. nullptr (and no error) where anything is unusual.
+PyObject* share_plain_tensor(PyObject* o);
+// And for stacking: ndarrays of one shape and dtype, C-contiguous, as a new tensor. Undefined where
+// they are not all of that kind.
+Tensor stack_plain_arrays(PyObject* const* arrays, Py_ssize_t n);
+
 // The array that o is or exports, sharing its memory where it has memory to share. Refuses what has
 // no dtype of Tenon's (objects, text, dates, records), naming the way out.
 interop::NdArray array_argument(std::string_view operation, PyObject* o);

@@ -31,13 +31,16 @@ void drop_anywhere(PyObject* o) noexcept {
     Py_DECREF(o);
     return;
   }
-  auto* entry = new (std::nothrow) Waiting{o, waiting.load(std::memory_order_relaxed)};
+  auto* entry = new (std::nothrow) Waiting{o, nullptr};
   if (entry == nullptr) return;
-  while (!waiting.compare_exchange_weak(entry->next, entry, std::memory_order_release)) {
-  }
+  // Once the entry is on the list, the thread that empties it may delete it.
+  Waiting* before = waiting.load(std::memory_order_relaxed);
+  do {
+    entry->next = before;
+  } while (!waiting.compare_exchange_weak(before, entry, std::memory_order_release));
   // Python's own list is short; where it is full, somebody else's entry will do for this one too,
   // or the next long call.
-  if (entry->next == nullptr) Py_AddPendingCall(&drop_waiting_call, nullptr);
+  if (before == nullptr) Py_AddPendingCall(&drop_waiting_call, nullptr);
 }
 
 void drop_waiting() noexcept {
@@ -95,6 +98,11 @@ bool Argument::parse_other(PyObject* o) {
     scalar_ = *number(o);
     return true;
   }
+  made_ = share_plain_array(o);
+  if (made_.defined()) {
+    tensor_ = &made_;
+    return true;
+  }
   // NumPy's scalars are subclasses of Python's numbers, but have a dtype of their own.
   if (is_array_like(o)) {
     made_ = tensor_argument("operand", o);
@@ -133,7 +141,7 @@ Scalar scalar_argument(std::string_view operation, PyObject* o) {
   if (std::optional<Scalar> s = number(o)) return *s;
   if (is_tensor(o)) {
     const Tensor& t = tensor_of(o);
-    if (t.size() == 1 && is_floating(t.dtype())) return Scalar(t.item());
+    if (t.size() == 1 && (is_floating(t.dtype()) || is_float8(t.dtype()))) return Scalar(t.item());
     if (t.size() == 1 && !is_complex(t.dtype())) return Scalar(t.item<int64_t>());
   }
   if (PyIndex_Check(o)) {
@@ -149,6 +157,11 @@ Scalar scalar_argument(std::string_view operation, PyObject* o) {
 }
 
 int64_t int_argument(std::string_view operation, const char* name, PyObject* o) {
+  if (PyLong_CheckExact(o)) {
+    const Py_ssize_t value = PyLong_AsSsize_t(o);
+    if (value != -1 || PyErr_Occurred() == nullptr) return value;
+    PyErr_Clear();  // too large: the words of an index
+  }
   if (!PyIndex_Check(o)) type_error(operation, name, " must be an integer, not ", type_name(o));
   const Py_ssize_t value = PyNumber_AsSsize_t(o, PyExc_OverflowError);
   if (value == -1 && PyErr_Occurred()) throw nb::python_error();
@@ -211,6 +224,8 @@ std::optional<bool> optional_bool_argument(std::string_view operation, PyObject*
 
 Tensor tensor_argument(std::string_view operation, PyObject* o) {
   if (is_tensor(o)) return tensor_of(o);
+  Tensor plain = share_plain_array(o);
+  if (plain.defined()) return plain;
   if (is_array_like(o)) {
     // Arrays of other libraries may be on a device, which only DLPack can say.
     if (!is_numpy_array(o) && is_dlpack(o)) return dlpack_argument(o);

@@ -50,7 +50,7 @@ namespace nb = nanobind;
 
 struct TensorObject {
   PyObject ob_base;
-  Tensor tensor;
+  Tensor tensor;  // never assigned to: exported memory and layout rely on the object alone
   PyObject* weak_references;
 };
 extern PyTypeObject* tensor_type;
@@ -137,6 +137,11 @@ auto with_buffer_errors(F&& f) {
 void warn_once(PyObject* category, const char* text);
 
 // --- the GIL ---
+//
+// The module does not say that it can do without a GIL (Py_mod_gil), so a free-threaded interpreter
+// switches its GIL on, with a warning, when it imports tenon. What relies on the GIL: the list of
+// free Tensor objects, NumPy's facts (numpy_array.cc), the table of ufuncs (elementwise.cc), what
+// warned once (errors.cc). Tensors themselves need none.
 
 // Drops a reference from any thread, with or without the GIL. Without it the object is put on a
 // list that the next long call to end, or Python's main thread, empties: a thread that waited for

@@ -116,10 +116,8 @@ bool walk(PyObject* o, const Dims& sizes, int depth, Visit& visit) {
 
 template <class T>
 void store_float(T* to, double value) {
-  if constexpr (std::is_same_v<T, Half>) {
-    to->bits = tenon_f64_to_f16(value);
-  } else if constexpr (std::is_same_v<T, BFloat16>) {
-    to->bits = tenon_f64_to_bf16(value);
+  if constexpr (NarrowFloat<T>) {
+    to->bits = narrow_bits<T>(value);
   } else {
     *to = static_cast<T>(value);
   }
@@ -208,6 +206,10 @@ Tensor stack_sequence(PyObject* o, DType dtype, std::optional<Device> device) {
   const nb::object items = items_of(o);
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(items.ptr());
   PyObject** elements = PySequence_Fast_ITEMS(items.ptr());
+  if (dtype == DType::none) {
+    const Tensor t = stack_plain_arrays(elements, n);
+    if (t.defined()) return device.has_value() ? t.to(*device) : t;
+  }
   if (std::all_of(elements, elements + n, &is_numpy_scalar)) {
     const nb::object array = numpy_module("tensor").attr("array")(items);
     return tensor(array_argument("tensor", array.ptr()),

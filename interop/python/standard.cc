@@ -1,5 +1,5 @@
 // The rest of the Array API: grids and triangles, rearranging, running sums, searching, tensor
-// products, complex parts.
+// products, complex parts, distinct elements.
 #include "interop/python/numpy_array.h"
 #include "tenon/ops/complex.h"
 #include "tenon/ops/create.h"
@@ -7,9 +7,11 @@
 #include "tenon/ops/join.h"
 #include "tenon/ops/linear_algebra.h"
 #include "tenon/ops/manipulate.h"
+#include "tenon/ops/nextafter.h"
 #include "tenon/ops/scan.h"
 #include "tenon/ops/search.h"
 #include "tenon/ops/sort.h"
+#include "tenon/ops/unique.h"
 
 namespace tenon::python {
 namespace {
@@ -120,8 +122,10 @@ void bind_scan(nb::module_& m, const char* name, Scan scan, const char* doc) {
           fail(ErrorCode::kAxis, name, "axis is needed for ", x->ndim(), " dimensions");
         const int64_t along = int_argument(name, "axis", axis.ptr(), -1);
         const DType d = dtype_argument(dtype.ptr());
-        return in_long_call(
-            *x, [&] { return scan(d == DType::none ? *x : x->to(d), along, include_initial); });
+        return in_long_call(*x, [&] {
+          if (d == DType::none) return scan(*x, along, include_initial);
+          return scan(x->to(d), along, include_initial).to(d);
+        });
       },
       nb::arg("x"), nb::kw_only(), nb::arg("axis") = nb::none(), nb::arg("dtype") = nb::none(),
       nb::arg("include_initial") = false, doc);
@@ -187,6 +191,16 @@ void bind_sorting(nb::module_& m) {
   bind_sort<&argsort>(m, "argsort",
                       "The positions (int64) of the elements in order; equal ones keep theirs.");
   bind_sort<&sort>(m, "sort", "The elements in order; NaN counts as larger than everything.");
+  m.def(
+      "unique_values", [](Self x) { return in_long_call(*x, [&] { return unique_values(*x); }); },
+      nb::arg("x"), "The distinct elements, in ascending order; every NaN is distinct.");
+  m.def(
+      "_unique",
+      [](Self x) {
+        Unique u = in_long_call(*x, [&] { return unique(*x); });
+        return tensor_tuple({u.values, u.indices, u.inverse, u.counts});
+      },
+      nb::arg("x"), "What unique_all() names.");
 }
 
 void bind_tensor_products(nb::module_& m) {
@@ -230,6 +244,14 @@ void bind_tensor_products(nb::module_& m) {
   m.def(
       "imag", [](Self x) { return imag(*x); }, nb::arg("x"),
       "The imaginary part: a view for complex dtypes, zeros for others.");
+  m.def(
+      "nextafter",
+      [](nb::handle a, nb::handle b) {
+        const Argument x("nextafter", a.ptr()), y("nextafter", b.ptr());
+        return in_long_call(x.is_long() || y.is_long(),
+                            [&] { return nextafter(x.operand(), y.operand()); });
+      },
+      nb::arg("x1"), nb::arg("x2"), "The next number after x1 towards x2 that the dtype holds.");
   m.def(
       "complex", [](Self re, Self im) { return complex(*re, *im); }, nb::arg("real"),
       nb::arg("imag"), "real + i * imag");

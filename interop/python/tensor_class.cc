@@ -19,10 +19,29 @@ PyObject* wrap_as(PyTypeObject* type, Tensor&& t) {
   return o;
 }
 
+namespace {
+
+// Memory of objects that died, for the next ones: results of small calls die at once.
+#ifdef Py_GIL_DISABLED
+constexpr int kFreeObjects = 0;
+#else
+constexpr int kFreeObjects = 64;
+#endif
+TensorObject* free_objects[kFreeObjects + 1];
+int n_free_objects = 0;
+
+}  // namespace
+
 PyObject* wrap(Tensor&& t) {
   if (__builtin_expect(!t.defined(), 0)) Py_RETURN_NONE;
-  auto* o = PyObject_New(TensorObject, tensor_type);
-  if (o == nullptr) throw nb::python_error();
+  TensorObject* o;
+  if (n_free_objects > 0) {
+    o = free_objects[--n_free_objects];
+    PyObject_Init(reinterpret_cast<PyObject*>(o), tensor_type);
+  } else {
+    o = PyObject_New(TensorObject, tensor_type);
+    if (o == nullptr) throw nb::python_error();
+  }
   new (&o->tensor) Tensor(std::move(t));
   o->weak_references = nullptr;
   return reinterpret_cast<PyObject*>(o);
@@ -43,7 +62,11 @@ void dealloc(PyObject* o) {
   PyTypeObject* type = Py_TYPE(o);
   if (self->weak_references != nullptr) PyObject_ClearWeakRefs(o);
   self->tensor.~Tensor();
-  type->tp_free(o);
+  if (type == tensor_type && n_free_objects < kFreeObjects) {
+    free_objects[n_free_objects++] = self;
+  } else {
+    type->tp_free(o);
+  }
   Py_DECREF(type);
 }
 

@@ -9,11 +9,12 @@ import numpy as np
 
 import tenon
 
-DTYPES = ["?", "b", "B", "h", "H", "i", "I", "q", "Q", "l", "L", "e", "f", "d", "F", "D", ml_dtypes.bfloat16]
+DTYPES = ["?", "b", "B", "h", "H", "i", "I", "q", "Q", "l", "L", "e", "f", "d", "F", "D", ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn,
+          ml_dtypes.float8_e5m2]
 FOREIGN = [
     np.array([object(), None]), np.array(["a", "b"]), np.array([b"a"]), np.array(["2020-01-01"], "M8[D]"), np.array([1], "m8[s]"),
     np.zeros(2, "f4,i4"), np.zeros(2, np.longdouble), np.zeros(2, np.clongdouble), np.zeros(2, "V3"),
-    np.zeros(2, ml_dtypes.float8_e4m3fn), np.zeros(2, ml_dtypes.int4),
+    np.zeros(2, ml_dtypes.float8_e4m3fnuz), np.zeros(2, ml_dtypes.int4),
 ]
 
 
@@ -144,7 +145,7 @@ class ConvertTest(unittest.TestCase):
         t = tenon.tensor(a.tolist(), dtype=a.dtype)
         equal(self, t, a)
         self.assertEqual(t.tolist(), a.tolist())
-        self.assertEqual([type(v) for v in t[0].tolist()], [type(v) for v in a[0].tolist()] if a.dtype != ml_dtypes.bfloat16 else [float] * 3)
+        self.assertEqual([type(v) for v in t[0].tolist()], [type(v) for v in a[0].tolist()] if a.dtype.isbuiltin == 1 else [float] * 3)
         equal(self, tenon.tensor(list(a)), a)  # a list of arrays
         equal(self, tenon.tensor([list(row) for row in a]), a)  # of NumPy's scalars
         equal(self, tenon.tensor([tenon.tensor(row) for row in a]), a)  # of tensors

@@ -160,5 +160,66 @@ class IndexTest(unittest.TestCase):
     self.assertEqual(list(itertools.islice(tenon.arange(10**6), 2))[1].item(), 1)
 
 
+class ElementTest(unittest.TestCase):
+  """t[i] = number goes straight to memory where it may, and is what writing to a view of one element is."""
+
+  def test_every_dtype_and_number(self):
+    names = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "bfloat16", "float32", "float64"]
+    for name in names + ["complex64"]:
+      dtype = getattr(tenon, name)
+      for value in [0, 1, -1, 7, 200, 70000, 2.75, -0.0, 1e30, float("inf"), float("nan"), True, 1 << 40]:
+        straight, view = tenon.zeros((3, 4), dtype=dtype), tenon.zeros((3, 4), dtype=dtype)
+        straight[1, 2] = value
+        view[1:2, 2:3] = value
+        with self.subTest(name=name, value=value):
+          self.assertEqual(repr(straight.tolist()), repr(view.tolist()))
+
+  def test_layouts(self):
+    a = np.arange(24.0).reshape(2, 3, 4)
+    for view in [np.s_[:], np.s_[::-1], np.s_[:, ::-2, 1:], np.s_[1], np.s_[..., 0]]:
+      b = a.copy()
+      t, n = tenon.from_numpy(b)[view], a.copy()[view]
+      for index in itertools.product(*(range(-s, s) for s in n.shape)):
+        t[index] = n[index] = sum(index)
+        self.assertEqual(t[index].item(), n[index])
+      np.testing.assert_array_equal(b[view], n)
+    t = tenon.tensor(1.0)
+    t[()] = 5
+    self.assertEqual(t.item(), 5)
+
+  def test_refused(self):
+    t = tenon.zeros((2, 3))
+    for key in [(2, 0), (0, -4), (1 << 70, 0), (0, 0, 0)]:
+      with self.assertRaises((IndexError, OverflowError)):
+        t[key] = 1.0
+    with self.assertRaises(TypeError):
+      t[0, 0] = 1 << 70
+    self.assertEqual(t.tolist(), [[0] * 3] * 2)
+    read_only = np.zeros(3)
+    read_only.flags.writeable = False
+    with self.assertRaises(tenon.ReadOnlyError):
+      tenon.from_numpy(read_only)[0] = 1.0
+    leaf = tenon.zeros(3).requires_grad_()
+    with self.assertRaises(tenon.AutogradError):
+      leaf[0] = 1.0
+    with self.assertRaises(tenon.AutogradError):
+      leaf[:][0] = 1.0
+
+  def test_backward_knows_of_it(self):
+    x = tenon.ones(3).requires_grad_()
+    y = x * 2
+    y[1] = 7.0
+    y.sum().backward()
+    self.assertEqual(x.grad.tolist(), [2, 0, 2])
+    saved = tenon.ones(3)
+    z = x * saved
+    saved[0] = 5.0
+    with self.assertRaises(tenon.AutogradError):
+      z.sum().backward()
+    before = saved._version
+    saved[0] = 6
+    self.assertEqual(saved._version, before + 1)
+
+
 if __name__ == "__main__":
   unittest.main()

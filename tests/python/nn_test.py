@@ -47,6 +47,19 @@ class ModuleTest(unittest.TestCase):
     with self.assertRaisesRegex(ValueError, "(?s)scale.*other|other.*scale"):
       b.load_state_dict(state)
 
+  def test_layer_norm(self):
+    x = np.array([[1.0, 2, 6], [4, 4, 10]])
+    norm = nn.LayerNorm(3).to(tenon.float64)
+    want = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(norm(tenon.tensor(x)).detach().numpy(), want, rtol=1e-14)
+    self.assertEqual([n for n, _ in norm.named_parameters()], ["weight", "bias"])
+    self.assertIn("LayerNorm((3,), eps=1e-05", repr(norm))
+    self.assertEqual(nn.LayerNorm((2, 3), elementwise_affine=False).parameters(), [])
+    both = tenon.layer_norm(tenon.tensor(x), (2, 3), eps=0.5)
+    np.testing.assert_allclose(both.numpy(), (x - x.mean()) / np.sqrt(x.var() + 0.5), rtol=1e-14)
+    with self.assertRaisesRegex(ValueError, "layer_norm.*normalized axes|last axes"):
+      norm(tenon.zeros(2, 4))
+
   def test_train_and_eval(self):
     net = nn.Sequential(nn.Dropout(0.5))
     x = tenon.ones(1000)

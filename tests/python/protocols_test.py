@@ -339,5 +339,45 @@ class StandardTest(unittest.TestCase):
       tenon.device("nonesuch")
 
 
+class PlainTest(unittest.TestCase):
+  """The short ways of from_numpy(), numpy() and the buffer protocol say what the general ones say."""
+
+  def test_flags_of_exported_arrays(self):
+    a = np.arange(24.0).reshape(2, 3, 4)
+    for view in [a, a.T, a[::-1], a[:, ::2], a[:, :1], a[0], a[0, 0, 0:1], np.asfortranarray(a), a[..., None], np.broadcast_to(a[0], (2, 3, 4))]:
+      for writeable in (True, False):
+        n = view.view()
+        if n.flags.writeable:
+          n.flags.writeable = writeable
+        for t in (tenon.from_numpy(n), tenon.as_tensor(n)):
+          for back in (t.numpy(), np.asarray(t), np.asarray(memoryview(t))):
+            self.assertEqual((back.shape, back.dtype, back.__array_interface__["data"]), (n.shape, n.dtype, n.__array_interface__["data"]))
+            # The stride of an axis of one element means nothing.
+            self.assertEqual([s for s, size in zip(back.strides, n.shape) if size > 1], [s for s, size in zip(n.strides, n.shape) if size > 1])
+            for flag in ("C_CONTIGUOUS", "F_CONTIGUOUS", "WRITEABLE", "ALIGNED", "OWNDATA"):
+              self.assertEqual(back.flags[flag], n.flags[flag] and flag != "OWNDATA", flag)
+
+  def test_buffers_of_every_rank(self):
+    for shape in [(), (0,), (1,), (5,), (2, 3), (2, 0, 3), (1,) * 10]:
+      for dtype in (tenon.int8, tenon.float32, tenon.complex128):
+        t = tenon.zeros(shape, dtype=dtype)
+        m = memoryview(t)
+        self.assertEqual((m.shape, m.ndim, m.nbytes, m.contiguous), (shape, len(shape), t.nbytes, True))
+        self.assertEqual(len(bytes(m)), t.nbytes)
+
+  def test_a_subclass_may_hold_its_own_array(self):
+    class Holder(tenon.Tensor):
+      pass
+
+    import gc
+    import weakref
+    t = tenon._tenon._as_subclass(tenon.zeros(3), Holder)
+    t.array = t.numpy()
+    gone = weakref.ref(t)
+    del t
+    gc.collect()
+    self.assertIsNone(gone())
+
+
 if __name__ == "__main__":
   unittest.main()

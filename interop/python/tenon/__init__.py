@@ -13,6 +13,7 @@ from . import _tenon
 from ._grad_mode import enable_grad, no_grad, set_grad_enabled
 from ._pickle import _rebuild
 from ._standard import __array_api_version__, __array_namespace_info__, e, inf, nan, newaxis, pi
+from ._standard import unique_all, unique_counts, unique_inverse
 from . import autograd, nn, optim
 from ._version import __version__
 

@@ -7,8 +7,8 @@ A module is a plain object: attributes that are Parameters, modules, or lists, t
 registered anywhere. Names and shapes are PyTorch's, so that state dicts are exchanged.
 """
 from . import _tenon
-from ._tenon import (Tensor, binary_cross_entropy_with_logits, cross_entropy, dropout, huber_loss, l1_loss, linear,
-                     mse_loss, softmax)
+from ._tenon import (Tensor, binary_cross_entropy_with_logits, cross_entropy, dropout, huber_loss, l1_loss,
+                     layer_norm, linear, mse_loss, softmax)
 
 
 class Parameter(Tensor):
@@ -173,6 +173,22 @@ class Linear(Module):
 
   def extra_repr(self):
     return "in_features=%d, out_features=%d, bias=%s" % (self.in_features, self.out_features, self.bias is not None)
+
+
+class LayerNorm(Module):
+  """Normalizes over the last axes, whose sizes are `normalized_shape` (an int: the last one), then scales and shifts."""
+
+  def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    self.normalized_shape, self.eps = shape, eps
+    self.weight = Parameter(_tenon.ones(shape)) if elementwise_affine else None
+    self.bias = Parameter(_tenon.zeros(shape)) if elementwise_affine and bias else None
+
+  def forward(self, x):
+    return layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+  def extra_repr(self):
+    return "%s, eps=%g, elementwise_affine=%s" % (self.normalized_shape, self.eps, self.weight is not None)
 
 
 class Sequential(Module):
