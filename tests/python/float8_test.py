@@ -2,6 +2,8 @@
 import copy
 import os
 import pickle
+import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -79,6 +81,13 @@ class Float8Test(unittest.TestCase):
       with self.assertRaisesRegex(BufferError, "float8.*float\\(\\)"):
         memoryview(shared)
       self.assertFalse(hasattr(shared, "__array_interface__"))
+
+  def test_without_ml_dtypes(self):
+    code = "import sys; sys.modules['ml_dtypes'] = None; import tenon; x = tenon.ones(2, dtype='float8_e5m2'); print(x.tolist(), x.float().numpy()); x.numpy()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    self.assertEqual(done.stdout, "[1.0, 1.0] [1. 1.]\n")
+    self.assertIn("DTypeError: numpy: Got unsupported ScalarType float8_e5m2", done.stderr)
+    self.assertIn(".float()", done.stderr)
 
   def test_files(self):
     with tempfile.TemporaryDirectory() as folder:
