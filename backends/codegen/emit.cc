@@ -197,45 +197,34 @@ class Emitter {
 
   // A group finds the launch that its block of elements belongs to and is then as kMap.
   std::string List() {
-    Line("typedef struct {");
-    Line("  i64 first, count; /* block, elements */");
-    for (size_t k = 0; k < Operands(); ++k)
-      Line(std::string("  GLOBAL ") + (IsInput(k) ? "const " : "") + Type(k) + "* p" +
-           N(int64_t(k)) + ";");
+    const auto pointer = [&](size_t k, const char* letter) {
+      return (IsInput(k) ? "GLOBAL const " : "GLOBAL ") + Type(k) + "* " + letter + N(int64_t(k));
+    };
+    Line("typedef struct {\n  i64 first, count; /* block, elements */");
+    for (size_t k = 0; k < Operands(); ++k) Line("  " + pointer(k, "p") + ";");
     if (info_.n_scalars != 0) Line("  u64 scalars[" + N(info_.n_scalars) + "];");
-    Line("} Entry_" + name_ + ";\n");
-    Line("typedef struct {");
-    Line("  i64 blocks, last;");
+    Line("} Entry_" + name_ + ";\n\ntypedef struct {\n  i64 blocks, last;");
     Line("  Entry_" + name_ + " entries[" + N(ListCapacity(info_)) + "];");
-    Line("} Launch_" + name_ + ";\n");
-    Line("KERNEL " + name_ + "(const Launch_" + name_ + " launch) {");
-    Line("  for (i64 block = GROUP_ID; block < launch.blocks; block += GROUP_COUNT) {");
-    Line("    i32 e = 0, last = (i32)launch.last;");
-    Line("    while (e < last) {");
-    Line("      const i32 middle = (e + last + 1) / 2;");
-    Line("      if (launch.entries[middle].first <= block) e = middle;");
-    Line("      else last = middle - 1;");
-    Line("    }");
-    const std::string size = N(kListBlock);
+    Line("} Launch_" + name_ + ";\n\nKERNEL " + name_ + "(const Launch_" + name_ + " launch) {");
+    Line(
+        "  for (i64 block = GROUP_ID; block < launch.blocks; block += GROUP_COUNT) {\n"
+        "    i32 e = 0, last = (i32)launch.last;\n"
+        "    while (e < last) {\n"
+        "      const i32 middle = (e + last + 1) / 2;\n"
+        "      if (launch.entries[middle].first <= block) e = middle;\n"
+        "      else last = middle - 1;\n"
+        "    }");
+    const std::string size = N(kListBlock), vector = N(variant_.vector);
     Line("    const i64 begin = (block - " + launch_ + "first) * " + size + ", left = " + launch_ +
          "count - begin;");
     Line("    const i32 outer = left < " + size + " ? (i32)left : " + size + ";");
     for (size_t k = 0; k < Operands(); ++k)
-      Line(std::string("    GLOBAL ") + (IsInput(k) ? "const " : "") + Type(k) + "* q" +
-           N(int64_t(k)) + " = " + launch_ + "p" + N(int64_t(k)) + " + begin;");
-    const std::string vector = N(variant_.vector);
+      Line("    " + pointer(k, "q") + " = " + launch_ + "p" + N(int64_t(k)) + " + begin;");
     Line("    for (i32 i = LOCAL_ID * " + vector + "; i < outer; i += LOCAL_SIZE * " + vector +
          ") {");
     Outer("i", "    ");
-    if (variant_.vector > 1) {
-      MapLanes(vector);
-    } else {
-      MapElement("    ");
-    }
-    Line("    }");
-    Line("  }");
-    Line("}");
-    return std::move(text_);
+    variant_.vector > 1 ? MapLanes(vector) : MapElement("    ");
+    return std::move(text_ += "    }\n  }\n}\n");
   }
 
   void MapElement(const std::string& indent) {

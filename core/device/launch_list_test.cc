@@ -86,7 +86,7 @@ class LaunchListTest : public ::testing::TestWithParam<const char*> {
     copy_to_host(stream_, got, memory_.buffer, memory_.offset, sizeof got);
     EXPECT_EQ(std::vector<float>(got, got + kCount), std::vector<float>(want));
   }
-  bool has_lists() const { return device_.text() == "lists"; }
+  bool has_lists() const { return device_.text() == "lists:0"; }
 
   static constexpr size_t kCount = 6;
   Device device_;

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "interop/python/numpy_abi.h"
 #include "tenon/tensor/alias_check.h"
 #include "tenon/tensor/impl.h"
 
@@ -11,35 +12,7 @@ namespace tenon::python {
 namespace {
 
 using interop::NdArray;
-
-// ---- NumPy's stable structs: numpy/ndarraytypes.h, the fields that are the same in 1.x and 2.x
-// ----
-
-struct Descr {
-  PyObject head;
-  PyTypeObject* scalar_type;
-  char kind, type, byteorder, flags;
-  int type_num;
-};
-struct Array {
-  PyObject head;
-  char* data;
-  int nd;
-  Py_ssize_t* dimensions;
-  Py_ssize_t* strides;
-  PyObject* base;
-  Descr* descr;
-  int flags;
-};
-constexpr int kContiguous = 0x1, kAligned = 0x100, kWriteable = 0x400;
-
-// Places in the table of C functions: numpy/__multiarray_api.h.
-constexpr int kGetVersion = 0, kDescrFromType = 45, kNewFromDescr = 94, kSetBaseObject = 282;
-using GetVersion = unsigned (*)();
-using DescrFromType = PyObject* (*)(int type_num);
-using NewFromDescr = PyObject* (*)(PyTypeObject*, PyObject* descr, int nd, const Py_ssize_t* dims,
-                                   const Py_ssize_t* strides, void* data, int flags, PyObject* obj);
-using SetBaseObject = int (*)(PyObject* array, PyObject* base);
+using namespace numpy_abi;
 
 // What is known of the process's NumPy; filled when the first array is met or made.
 struct NumPy {

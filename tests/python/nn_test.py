@@ -58,7 +58,7 @@ class ModuleTest(unittest.TestCase):
     both = tenon.layer_norm(tenon.tensor(x), (2, 3), eps=0.5)
     np.testing.assert_allclose(both.numpy(), (x - x.mean()) / np.sqrt(x.var() + 0.5), rtol=1e-14)
     with self.assertRaisesRegex(ValueError, "layer_norm.*normalized axes|last axes"):
-      norm(tenon.zeros(2, 4))
+      norm(tenon.zeros((2, 4)))
 
   def test_train_and_eval(self):
     net = nn.Sequential(nn.Dropout(0.5))
