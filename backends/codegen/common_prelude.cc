@@ -3,8 +3,8 @@
 namespace tenon_codegen {
 
 // One function per opcode and dtype, named <opcode>_<dtype of the operands>; cast_<from>_<to>. f16
-// and bf16 travel as their bits, so that a copy keeps them, and compute in f32; the 8-bit floats are
-// bits that only CAST knows.
+// and bf16 travel as their bits, so that a copy keeps them, and compute in f32; the 8-bit floats
+// are bits that only CAST knows.
 const char kCommonPrelude[] = R"common(// ---- dtypes ----
 typedef u8 boolean;  // 0 or 1
 typedef u16 bf16;    // bits

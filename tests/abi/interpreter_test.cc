@@ -247,7 +247,8 @@ TEST(Interpreter, RefusesMalformedPrograms) {
   EXPECT_EQ(broken([](ProgramBuilder& p) { p.instr()[2].op = 65; }), TENON_UNSUPPORTED);
   EXPECT_EQ(broken([](ProgramBuilder& p) { p.instr()[2].flags = 1; }), TENON_UNSUPPORTED);
   EXPECT_EQ(broken([](ProgramBuilder& p) { p.instr()[2].reserved = 1; }), TENON_UNSUPPORTED);
-  EXPECT_EQ(broken([](ProgramBuilder& p) { p.instr()[0].dtype = TENON_DTYPE_COUNT; }), TENON_UNSUPPORTED);
+  EXPECT_EQ(broken([](ProgramBuilder& p) { p.instr()[0].dtype = TENON_DTYPE_COUNT; }),
+            TENON_UNSUPPORTED);
   EXPECT_EQ(broken([](ProgramBuilder& p) { p.instr()[0].dtype = TENON_C64; }), TENON_UNSUPPORTED);
   EXPECT_EQ(broken([](ProgramBuilder& p) { p.instr()[2].b = 2; }), TENON_INVALID_ARGUMENT)
       << "names itself";
