@@ -1,9 +1,9 @@
 """Repositories that Bazel itself, or a dependency's own BUILD file, wants in WORKSPACE mode.
 
 Bazel's built-in WORKSPACE suffix defines them as downloads. Debian's Bazel works without a network, so
-its two real needs are met by stand-ins here: the Java rules that @bazel_tools//tools/jdk loads (nothing
-of ours is Java), and the coverage tool that every cc_test of Bazel 4 names, used or not. Debian's
-build is told from an upstream one by its empty native.bazel_version.
+what it needs is taken from the machine or met by stand-ins: the Java rules that @bazel_tools//tools/jdk
+loads (nothing of ours is Java), and the coverage tool that every cc_test of Bazel 4 names, used or not.
+Debian's build is told from an upstream one by its empty native.bazel_version.
 """
 
 load(":versions.bzl", "PINS")
@@ -51,39 +51,49 @@ def _coverage_impl(rctx):
 
 _coverage_tools = repository_rule(implementation = _coverage_impl)
 
-def _archive_impl(rctx):
+# Where Debian's packages have them: the first with Bazel 7, the second with Bazel 4, whose @platforms is too old for the
+# BUILD files of the pinned archives.
+_DEBIAN = {
+    "bazel_features": ["/usr/share/bazel/tools/features"],
+    "bazel_skylib": ["/usr/share/bazel/tools/skylib"],
+    "platforms": ["/usr/share/bazel/tools/platforms", "/usr/share/bazel/platforms"],
+    "rules_license": ["/usr/share/bazel/rules/license"],
+    "rules_python": ["/usr/share/bazel/rules/python"],
+}
+
+def _debian_or_archive_impl(rctx):
+    for candidate in rctx.attr.candidates:
+        found = rctx.path(candidate)
+        if rctx.os.environ.get("TENON_DEPS") != "download" and found.exists:
+            for child in found.readdir():
+                rctx.symlink(child, child.basename)
+            return
+    if not rctx.attr.urls:
+        fail("Debian's Bazel wants @%s in %s" % (rctx.name, rctx.attr.candidates))
     rctx.download_and_extract(url = rctx.attr.urls, sha256 = rctx.attr.sha256)
 
-# http_archive without a load from @bazel_tools; fetched only when a downloaded dependency loads it.
-_archive = repository_rule(
-    implementation = _archive_impl,
-    attrs = {"urls": attr.string_list(), "sha256": attr.string()},
-)
-
-# The @platforms inside Debian's Bazel is too old for the pinned archives' BUILD files.
-def _platforms_impl(rctx):
-    embedded = rctx.path("/usr/share/bazel/platforms")
-    if rctx.os.environ.get("TENON_DEPS") != "download" and embedded.exists:
-        for child in embedded.readdir():
-            rctx.symlink(child, child.basename)
-    else:
-        _archive_impl(rctx)
-
-_platforms = repository_rule(
-    implementation = _platforms_impl,
-    attrs = {"urls": attr.string_list(), "sha256": attr.string()},
+# Without a load from @bazel_tools; fetched only when something loads it.
+_debian_or_archive = repository_rule(
+    implementation = _debian_or_archive_impl,
+    attrs = {
+        "candidates": attr.string_list(),
+        "sha256": attr.string(),
+        "urls": attr.string_list(),
+    },
     environ = ["TENON_DEPS"],
     local = True,
 )
 
 def bazel_wants():
+    wanted = ["bazel_skylib", "rules_license"]
     if not native.bazel_version:
-        if not native.existing_rule("platforms"):
-            _platforms(name = "platforms", **PINS["platforms"])
+        wanted.append("platforms")
+        if hasattr(native, "package_relative_label"):  # Bazel 7
+            wanted += ["bazel_features", "rules_python"]
         if not native.existing_rule("rules_java"):
             _rules_java(name = "rules_java")
         if not native.existing_rule("remote_coverage_tools"):
             _coverage_tools(name = "remote_coverage_tools")
-    for name in ["bazel_skylib", "rules_license"]:
+    for name in wanted:
         if not native.existing_rule(name):
-            _archive(name = name, **PINS[name])
+            _debian_or_archive(name = name, candidates = _DEBIAN[name], **PINS.get(name, {}))
