@@ -1,5 +1,6 @@
 // Map kernels over operands with any strides.
 #include <algorithm>
+#include <cstring>
 
 #include "backends/cpu/host.h"
 #include "backends/cpu/kernel.h"
@@ -18,11 +19,11 @@ void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& spac
   const int n_inputs = static_cast<int>(p.input_dtypes.size());
   const bool lines = space.rank <= 1 || space.inner() >= 16;
   // Writing an output in place while an input that it may be is still to be read would be wrong.
-  const bool in_place = !(p.outputs_early && (launch.flags & TENON_LAUNCH_MAY_ALIAS) != 0);
+  const bool may_alias = (launch.flags & TENON_LAUNCH_MAY_ALIAS) != 0;
+  const bool in_place = !(p.outputs_early && may_alias);
   Runner runner(p, launch.scalars);
   runner.Enter(space, bases, launch.index_base);
-  const bool large = space.count >= kStreamBytes / kMaxItem && space.rank == 1 &&
-                     (launch.flags & TENON_LAUNCH_MAY_ALIAS) == 0;
+  const bool large = space.count >= kStreamBytes / kMaxItem && space.rank == 1 && !may_alias;
   bool stream[kMaxOperands];
   for (size_t o = 0; o < p.outputs.size(); ++o) {
     const int operand = n_inputs + static_cast<int>(o);
@@ -42,6 +43,7 @@ void MapPiece(const Kernel& kernel, const TenonLaunch& launch, const Space& spac
           lines ? space.inner_stride(operand) == item || n == 1 : space.IsDense(operand, item);
       runner.Direct(v, contiguous ? bases[operand] + space.Offset(operand, at) : nullptr);
     }
+    if (may_alias && p.passes_inputs) runner.KeepInputs(n);
     runner.Run(n);
     for (size_t o = 0; o < p.outputs.size(); ++o) {
       const uint16_t v = p.outputs[o];
@@ -108,15 +110,42 @@ bool LaunchLines(const Kernel& kernel, const TenonLaunch& launch, const Space& s
   return true;
 }
 
+// One block of contiguous operands, what small tensors are: nothing needs to be looked for. False:
+// it is something else.
+bool LaunchBlock(const Kernel& kernel, const TenonLaunch& launch, char* const* bases) {
+  const Program& p = kernel.program;
+  const int64_t n = launch.rank == 0 ? 1 : launch.sizes[0];
+  if (launch.rank > 1 || n > p.block || !p.indices.empty()) return false;
+  for (uint32_t k = 0; n != 1 && k < launch.n_operands; ++k) {
+    if (launch.operands[k].strides[0] != 1) return false;
+  }
+  const bool may_alias = (launch.flags & TENON_LAUNCH_MAY_ALIAS) != 0;
+  const bool in_place = !(p.outputs_early && may_alias);
+  Runner runner(p, launch.scalars);
+  runner.BindArrays(bases);
+  if (may_alias && p.passes_inputs) runner.KeepInputs(n);
+  char* const* const to = bases + p.input_dtypes.size();
+  for (size_t o = 0; in_place && o < p.outputs.size(); ++o) {
+    if (p.values[p.outputs[o]].kind == Kind::kComputed) runner.Direct(p.outputs[o], to[o]);
+  }
+  runner.Run(n);
+  for (size_t o = 0; o < p.outputs.size(); ++o) {
+    const char* const from = runner.Array(p.outputs[o], n);
+    if (from != to[o]) std::memcpy(to[o], from, n * p.values[p.outputs[o]].item);
+  }
+  return true;
+}
+
 }  // namespace
 
 void LaunchMap(const Kernel& kernel, const TenonLaunch& launch) {
   const Program& p = kernel.program;
   const uint32_t lead = static_cast<uint32_t>(p.input_dtypes.size());  // the first output
-  Space space;
-  MakeSpace(launch, 0xff, lead, kernel.reads_index, &space);
   char* bases[kMaxOperands];
   for (uint32_t k = 0; k < launch.n_operands; ++k) bases[k] = Address(launch.operands[k]);
+  if (LaunchBlock(kernel, launch, bases)) return;
+  Space space;
+  MakeSpace(launch, 0xff, lead, kernel.reads_index, &space);
   if (kernel.copies) {
     CopySpace(space, bases[0], bases[1], p.values[p.outputs[0]].item);
     return;

@@ -172,6 +172,8 @@ TenonStatus CompileProgram(const TenonProgram& source, const uint16_t* extra_use
     p.outputs.push_back(value);
     p.values[value].filled = true;
     last_use[value] = forever;
+    p.passes_inputs =
+        p.passes_inputs || (source.n_outputs > 1 && p.values[value].kind == Kind::kInput);
   }
   for (uint32_t k = 0; k < n_extra_uses; ++k) {
     p.values[extra_uses[k]].filled = true;

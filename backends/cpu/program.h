@@ -54,6 +54,8 @@ struct Program {
   std::vector<uint8_t> input_dtypes;  // by operand; 0 where the program reads none
   // An output computed before the last use of some input: it may not be written in place over one.
   bool outputs_early = false;
+  // One of several outputs is an input, which writing another one in place may destroy.
+  bool passes_inputs = false;
   RampFn ramp = nullptr;  // for indices
   uint32_t n_scalars = 0;
   uint32_t n_registers = 0;

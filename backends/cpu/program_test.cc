@@ -254,30 +254,51 @@ TEST(Program, CopiesEveryDtypeInEveryOrder) {
   }
 }
 
-// x' = y, y' = x + y, each output written over an input: the first may not destroy what the second
-// reads.
+// Each of two outputs written over an input: the first may not destroy what the second reads. Over
+// one element, one block and several, contiguous or not.
 TEST(Program, OutputsMayBeInputs) {
-  TestProgram p;
-  p.n_inputs = 2;
-  p.instr = {Instr(TENON_OP_INPUT, TENON_F32, 0, 0, 0, 0),
-             Instr(TENON_OP_INPUT, TENON_F32, 0, 0, 0, 1), Instr(TENON_OP_NEG, TENON_F32, 1),
-             Instr(TENON_OP_ADD, TENON_F32, 0, 1)};
-  p.outputs = {2, 3};
-  TestKernel kernel(p);
-  for (int64_t stride : {1, 2}) {
-    std::vector<float> x(5000), y(5000);
-    for (int i = 0; i < 5000; ++i) x[i] = static_cast<float>(i), y[i] = static_cast<float>(2 * i);
-    TestLaunch launch;
-    launch.flags = TENON_LAUNCH_MAY_ALIAS;
-    launch.sizes = {2500};
-    launch.operands = {{x.data(), TENON_F32, {stride}},
-                       {y.data(), TENON_F32, {stride}},
-                       {x.data(), TENON_F32, {stride}},
-                       {y.data(), TENON_F32, {stride}}};
-    ASSERT_EQ(kernel.Launch(launch), TENON_OK);
-    for (int64_t i = 0; i < 2500; ++i) {
-      ASSERT_EQ(x[i * stride], -2.0f * static_cast<float>(i * stride));
-      ASSERT_EQ(y[i * stride], 3.0f * static_cast<float>(i * stride));
+  struct Case {
+    std::vector<uint32_t> outputs;
+    float (*x)(float x, float y);
+    float (*y)(float x, float y);
+  };
+  const Case cases[] = {
+      {{2, 3}, [](float, float y) { return -y; }, [](float x, float y) { return x + y; }},
+      {{1, 0}, [](float, float y) { return y; }, [](float x, float) { return x; }},
+      {{2, 0}, [](float, float y) { return -y; }, [](float x, float) { return x; }},
+      {{1, 3}, [](float, float y) { return y; }, [](float x, float y) { return x + y; }},
+  };
+  for (const Case& c : cases) {
+    TestProgram p;
+    p.n_inputs = 2;
+    p.instr = {Instr(TENON_OP_INPUT, TENON_F32, 0, 0, 0, 0),
+               Instr(TENON_OP_INPUT, TENON_F32, 0, 0, 0, 1)};
+    if (c.outputs[0] > 1 || c.outputs[1] > 1) {
+      p.instr.push_back(Instr(TENON_OP_NEG, TENON_F32, 1));
+      p.instr.push_back(Instr(TENON_OP_ADD, TENON_F32, 0, 1));
+    }
+    p.outputs = c.outputs;
+    TestKernel kernel(p);
+    for (int64_t stride : {1, 2}) {
+      for (int64_t count : {1, 100, 2500}) {
+        std::vector<float> x(5000), y(5000);
+        for (int i = 0; i < 5000; ++i)
+          x[i] = static_cast<float>(i + 1), y[i] = static_cast<float>(2 * i + 5);
+        const std::vector<float> old_x = x, old_y = y;
+        TestLaunch launch;
+        launch.flags = TENON_LAUNCH_MAY_ALIAS;
+        launch.sizes = {count};
+        launch.operands = {{x.data(), TENON_F32, {stride}},
+                           {y.data(), TENON_F32, {stride}},
+                           {x.data(), TENON_F32, {stride}},
+                           {y.data(), TENON_F32, {stride}}};
+        ASSERT_EQ(kernel.Launch(launch), TENON_OK);
+        for (int64_t i = 0; i < 5000; ++i) {
+          const bool written = i % stride == 0 && i / stride < count;
+          ASSERT_EQ(x[i], written ? c.x(old_x[i], old_y[i]) : old_x[i]) << i << " of " << count;
+          ASSERT_EQ(y[i], written ? c.y(old_x[i], old_y[i]) : old_y[i]) << i << " of " << count;
+        }
+      }
     }
   }
 }

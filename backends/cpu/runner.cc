@@ -103,6 +103,17 @@ void Runner::BindArrays(char* const* arrays) {
   }
 }
 
+void Runner::KeepInputs(int64_t n) {
+  for (uint16_t v : program_.outputs) {
+    const Value& value = program_.values[v];
+    if (value.kind != Kind::kInput) continue;
+    const char* const from = Array(v, n);
+    char* const reg = Register(v);
+    if (from != reg) std::memcpy(reg, from, static_cast<size_t>(n) * value.item);
+    at_[v] = reg;
+  }
+}
+
 void Runner::SpreadUniforms(int64_t n) {
   for (uint16_t v : program_.spread) Spread(v, n);
   spread_ = n;

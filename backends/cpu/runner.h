@@ -34,6 +34,9 @@ class Runner {
   // Or: binds inputs to arrays, input k at arrays[k], without a space.
   void BindArrays(char* const* arrays);
 
+  // Outputs that are inputs are read now, before any output is written.
+  void KeepInputs(int64_t n);
+
   // The value's results go to `to` instead of its register; nullptr: to its register again.
   void Direct(uint16_t value, char* to) { direct_[value] = to; }
 

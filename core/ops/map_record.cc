@@ -328,54 +328,62 @@ void map_vjp(const VjpCall& call) {
   for (size_t s = 0; s < whole.saved.size(); ++s) saved[s] = unpack(call.node, static_cast<int>(s));
 
   // Gradients of the outputs that can have one; a missing one is zero.
-  StackList<Tensor> gradients(whole.differentiable.size());
+  const size_t n_gradients = whole.differentiable.size();
+  const Tensor* gradients[kMaxOperands];
+  StackList<Tensor, kMaxOperands> made(n_gradients);
   const Tensor* any = nullptr;
   for (uint32_t j : whole.differentiable) {
     if (call.gradients[j].defined()) any = &call.gradients[j];
   }
   if (!any) return;
-  const Dims target = record.shapes ? record.shapes[0] : Dims(any->shape());
-  for (size_t k = 0; k < whole.differentiable.size(); ++k) {
+  const DimsView target = record.shapes ? DimsView(record.shapes[0]) : any->shape();
+  for (size_t k = 0; k < n_gradients; ++k) {
     const uint32_t j = whole.differentiable[k];
-    gradients[k] = call.gradients[j];
-    if (!gradients[k].defined())
-      gradients[k] = zeros(any->shape(), variant.output_dtype(static_cast<int>(j)), any->device());
-    if (!record.summed) continue;
-    if (!equal_shapes(gradients[k].shape(), record.shapes[1]))
-      gradients[k] = reshape(gradients[k], record.shapes[1]);
+    gradients[k] = &call.gradients[j];
+    if (!gradients[k]->defined()) {
+      made[k] = zeros(any->shape(), variant.output_dtype(static_cast<int>(j)), any->device());
+      gradients[k] = &made[k];
+    }
+    if (record.summed && !equal_shapes(gradients[k]->shape(), record.shapes[1])) {
+      made[k] = reshape(*gradients[k], record.shapes[1]);
+      gradients[k] = &made[k];
+    }
   }
 
   uint64_t left = record.mask;
   while (left) {
     // The wanted inputs that repeat along the same axes as the first one left.
-    uint64_t group = 0, axes = 0;
+    uint64_t group = left, axes = 0;
     int leader = -1;
-    for (int i = 0; i < variant.n_inputs(); ++i) {
-      if (!(left >> i & 1)) continue;
-      const uint64_t own = record.shapes ? repeated_axes(record.shapes[i + 2], target) : 0;
-      if (leader < 0) {
-        leader = i;
-        axes = own;
+    if (record.shapes) {
+      group = 0;
+      for (int i = 0; i < variant.n_inputs(); ++i) {
+        if (!(left >> i & 1)) continue;
+        const uint64_t own = repeated_axes(record.shapes[i + 2], target);
+        if (leader < 0) {
+          leader = i;
+          axes = own;
+        }
+        // Sums go into one shape per launch; equal axes with leading ones cut off differ in it.
+        const bool alike = own == axes && (axes == 0 || equal_shapes(record.shapes[i + 2],
+                                                                     record.shapes[leader + 2]));
+        if (alike) group |= uint64_t{1} << i;
       }
-      // Sums go into one shape per launch; equal axes with leading ones cut off differ in it.
-      const bool alike = own == axes && (axes == 0 || equal_shapes(record.shapes[i + 2],
-                                                                   record.shapes[leader + 2]));
-      if (alike) group |= uint64_t{1} << i;
     }
     left &= ~group;
-    const MapGradient& g = variant.gradient(group, record.mask, record.summed);
+    const MapGradient& g =
+        group == record.mask ? whole : variant.gradient(group, record.mask, record.summed);
 
     StackList<Tensor> results(g.variant ? static_cast<size_t>(g.variant->n_outputs()) : 0);
     if (g.variant) {
       const Tensor* inputs[2 * kMaxOperands];
       int n = 0;
       for (const map::SavedValue& v : g.saved) {
-        for (size_t s = 0; s < whole.saved.size(); ++s) {
-          if (whole.saved[s] == v) inputs[n] = &saved[s];
-        }
-        ++n;
+        size_t s = &g == &whole ? static_cast<size_t>(n) : 0;
+        while (!(whole.saved[s] == v)) ++s;
+        inputs[n++] = &saved[s];
       }
-      for (size_t k = 0; k < g.differentiable.size(); ++k) inputs[n++] = &gradients[k];
+      for (size_t k = 0; k < g.differentiable.size(); ++k) inputs[n++] = gradients[k];
       if (axes) {
         apply_variant_sum(*g.variant, inputs, record.scalars(), target, record.shapes[leader + 2],
                           results.data());
@@ -387,13 +395,13 @@ void map_vjp(const VjpCall& call) {
       Tensor& out = call.results[g.needed[k]];
       const int source = g.source[k];
       if (source >= MapGradient::kComputed) {
-        out = results[source - MapGradient::kComputed];
+        out = std::move(results[source - MapGradient::kComputed]);
       } else if (source == MapGradient::kZero) {
         const uint32_t input = g.needed[k];
-        out = zeros(record.shapes ? record.shapes[input + 2] : target,
+        out = zeros(record.shapes ? DimsView(record.shapes[input + 2]) : target,
                     variant.program().inputs[input], any->device());
       } else {
-        out = gradients[source];
+        out = *gradients[source];
         if (record.shapes) {
           if (!equal_shapes(out.shape(), target)) out = broadcast_to(out, target);
           if (axes) out = sum_to(out, record.shapes[leader + 2]);
