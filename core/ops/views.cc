@@ -304,6 +304,8 @@ Tensor broadcast_to(const Tensor& x, DimsView shape) {
 
 namespace {
 
+SliceRange whole(int64_t size) { return {0, 1, size}; }
+
 // A view by start, step and count per axis, then with integer axes dropped.
 Tensor sliced(const Tensor& x, const SliceRange* ranges, const bool* drop) {
   const TensorImpl* t = x.impl();
@@ -330,7 +332,19 @@ Tensor sliced(const Tensor& x, const SliceRange* ranges, const bool* drop) {
   return y;
 }
 
-SliceRange whole(int64_t size) { return {0, 1, size}; }
+// The same for one axis, the others whole.
+Tensor sliced_along(const Tensor& x, int axis, SliceRange range, bool drop_axis) {
+  const int rank = x.impl()->rank;
+  SliceRange ranges[kMaxRank];
+  bool drop[kMaxRank];
+  for (int i = 0; i < rank; ++i) {
+    ranges[i] = whole(x.impl()->sizes[i]);
+    drop[i] = false;
+  }
+  ranges[axis] = range;
+  drop[axis] = drop_axis;
+  return sliced(x, ranges, drop);
+}
 
 int64_t checked_index(const char* name, const Tensor& x, int axis, int64_t index) {
   const int64_t size = x.shape()[static_cast<size_t>(axis)];
@@ -346,22 +360,13 @@ int64_t checked_index(const char* name, const Tensor& x, int axis, int64_t index
 Tensor slice(const Tensor& x, int64_t axis, int64_t start, int64_t stop, int64_t step) {
   check_defined("slice", x);
   const int at = normalize_axis("slice", axis, x.ndim());
-  SliceRange ranges[kMaxRank];
-  bool drop[kMaxRank] = {};
-  for (int i = 0; i < x.ndim(); ++i) ranges[i] = whole(x.impl()->sizes[i]);
-  ranges[at] = resolve_slice("slice", start, stop, step, x.impl()->sizes[at]);
-  return sliced(x, ranges, drop);
+  return sliced_along(x, at, resolve_slice("slice", start, stop, step, x.impl()->sizes[at]), false);
 }
 
 Tensor select(const Tensor& x, int64_t axis, int64_t index) {
   check_defined("select", x);
   const int at = normalize_axis("select", axis, x.ndim());
-  SliceRange ranges[kMaxRank];
-  bool drop[kMaxRank] = {};
-  for (int i = 0; i < x.ndim(); ++i) ranges[i] = whole(x.impl()->sizes[i]);
-  ranges[at] = {checked_index("select", x, at, index), 1, 1};
-  drop[at] = true;
-  return sliced(x, ranges, drop);
+  return sliced_along(x, at, {checked_index("select", x, at, index), 1, 1}, true);
 }
 
 Tensor flip(const Tensor& x, DimsView axes) {

@@ -329,7 +329,8 @@ SliceRange resolve_slice(std::string_view operation, int64_t start, int64_t stop
   start = start == kUnset ? (step > 0 ? low : high) : clamp(start);
   stop = stop == kUnset ? (step > 0 ? high : low) : clamp(stop);
   int64_t count = 0;
-  if (step > 0 && start < stop) count = (stop - start - 1) / step + 1;
+  // Without a division where there is nothing to divide: it is the dearest instruction of a view.
+  if (step > 0 && start < stop) count = step == 1 ? stop - start : (stop - start - 1) / step + 1;
   // 0 - (step + 1) cannot overflow, -step could.
   if (step < 0 && start > stop) {
     const auto magnitude = uint64_t(0) - static_cast<uint64_t>(step);
