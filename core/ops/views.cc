@@ -332,18 +332,31 @@ Tensor sliced(const Tensor& x, const SliceRange* ranges, const bool* drop) {
   return y;
 }
 
-// The same for one axis, the others whole.
+// The same for one axis, the others whole: what slice() and select() cost is mostly the rest.
 Tensor sliced_along(const Tensor& x, int axis, SliceRange range, bool drop_axis) {
-  const int rank = x.impl()->rank;
-  SliceRange ranges[kMaxRank];
-  bool drop[kMaxRank];
-  for (int i = 0; i < rank; ++i) {
-    ranges[i] = whole(x.impl()->sizes[i]);
-    drop[i] = false;
+  const TensorImpl* t = x.impl();
+  const int rank = t->rank;
+  if (wants_grad(x)) {
+    SliceRange ranges[kMaxRank];
+    bool drop[kMaxRank] = {};
+    for (int i = 0; i < rank; ++i) ranges[i] = whole(t->sizes[i]);
+    ranges[axis] = range;
+    drop[axis] = drop_axis;
+    return sliced(x, ranges, drop);
   }
-  ranges[axis] = range;
-  drop[axis] = drop_axis;
-  return sliced(x, ranges, drop);
+  int64_t shape[kMaxRank], strides[kMaxRank];
+  for (int i = 0, to = 0; i < rank; ++i) {
+    if (i == axis && drop_axis) continue;
+    shape[to] = t->sizes[i];
+    strides[to++] = t->strides[i];
+  }
+  if (!drop_axis) {
+    shape[axis] = range.count;
+    strides[axis] *= range.step;
+  }
+  const auto left = static_cast<size_t>(rank - drop_axis);
+  const int64_t start = range.count > 0 ? range.start * t->strides[axis] : 0;
+  return view_of(x, DimsView(shape, left), DimsView(strides, left), t->offset + start, kViewOps);
 }
 
 int64_t checked_index(const char* name, const Tensor& x, int axis, int64_t index) {
