@@ -43,12 +43,13 @@ struct Exported {
 DLTensor describe_memory(const Tensor& t, DLDataType data_type, int64_t* shape, int64_t* strides) {
   const TensorImpl& impl = *t.impl();
   const Storage& storage = *impl.storage;
-  const uint64_t offset = static_cast<uint64_t>(impl.byte_offset());
-  NativeMemory first;  // without elements: null
+  const int64_t offset = impl.offset * item_size(impl.dtype);  // bytes
+  NativeMemory first;                                          // without elements: null
   if (impl.size != 0 && storage.device->host_addressable) {
     first.memory = storage.host_data() + offset;
   } else if (impl.size != 0) {
-    first = export_memory(*storage.device, storage.memory, offset, "to_dlpack");
+    first =
+        export_memory(*storage.device, storage.memory, static_cast<uint64_t>(offset), "to_dlpack");
   }
   return {.data = first.memory,
           .device = dlpack_device(t.device()),
