@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <span>
+
 #include "tenon/device/memory.h"
 #include "tenon/device/stream.h"
 #include "tenon/interop/crafted_files.h"
 #include "tenon/interop/dlpack.h"
-#include "tenon/interop/other_library.h"
 #include "tenon/ops/elementwise.h"
+#include "tests/other_library.h"
 #include "tests/test_device.h"
 
 namespace tenon {
@@ -202,7 +204,9 @@ TEST(DlpackForeign, RefusalsConsumeNothing) {
        [](auto& m, float*) { m.dl_tensor.byte_offset = UINT64_MAX - 8; },
        {}},
   };
-  for (const Case& c : cases) {
+  // A host address where OpenCL wants a cl_mem is a crash in any OpenCL library.
+  const bool has_addresses = dlpack_device(test_device()).device_type != dlpack::kDLOpenCL;
+  for (const Case& c : std::span(cases).subspan(has_addresses ? 0 : 2)) {
     int deleted = 0;
     DLManagedTensorVersioned* m =
         other.make({1, 2, 3, 4}, {.shape = {4}, .strides = {1}, .deleted = &deleted});

@@ -8,9 +8,9 @@
 #include "tenon/device/stream.h"
 #include "tenon/interop/crafted_files.h"
 #include "tenon/interop/dlpack.h"
-#include "tenon/interop/other_library.h"
 #include "tenon/ops/elementwise.h"
 #include "tenon/tensor/impl.h"
+#include "tests/other_library.h"
 #include "tests/test_device.h"
 
 namespace tenon {

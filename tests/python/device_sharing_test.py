@@ -30,6 +30,7 @@ class FakeDriver(ctypes.Structure):
 driver.tenon_fake_driver.restype = ctypes.POINTER(FakeDriver)
 fake = driver.tenon_fake_driver().contents
 fake.devices = 2
+assert "cuda:1" in tenon.devices()  # before this file initialises CUDA: Tenon looks in a forked child
 
 
 class DLTensor(ctypes.Structure):
@@ -217,7 +218,7 @@ class ImportTest(unittest.TestCase):
 
   def test_refusals_consume_nothing(self):
     cases = [({"device": 1}, (2, 0), "is memory of cuda:1, not of cuda:0"), ({}, (2, 1), "is memory of cuda:0, not of cuda:1"),
-             ({}, (2, 9), "no device of this process"), ({"first": 10**6}, (2, 0), "no memory that CUDA knows")]
+             ({}, (2, 9), "no device of this process"), ({"first": 2**36}, (2, 0), "no memory that CUDA knows")]
     for keywords, says, text in cases:
       p = Producer([1, 2], (2,), (1,), **keywords)
       p.says_device = says
@@ -274,7 +275,8 @@ class ExportTest(unittest.TestCase):
     ctypes.memmove(d.data, struct.pack("f", 9), 4)
     self.assertEqual(t.tolist(), [9, 2, 3, 4, 5])
     self.assertEqual(tensor_of(capsule).flags, 0)
-    host = tensor_of(t.__dlpack__(max_version=(1, 0), dl_device=(1, 0)))
+    on_host = t.__dlpack__(max_version=(1, 0), dl_device=(1, 0))
+    host = tensor_of(on_host)
     self.assertEqual((host.tensor.device_type, host.flags), (1, 2))
 
   def test_memory_outlives_the_tensor(self):
@@ -309,7 +311,7 @@ class CudaArrayTest(unittest.TestCase):
     empty = tenon.as_tensor(CudaArray([1], (0, 3), (3, 1), data=(0, False)))
     self.assertEqual((empty.shape, str(empty.device)), ((0, 3), "cuda:0"))
     x = CudaArray([0], (2,), (1,), typestr="<i2", strides=None)
-    x.write([struct.unpack("f", struct.pack("2h", 3, -4))[0]])
+    ctypes.memmove(x.address, struct.pack("2h", 3, -4), 4)
     self.assertEqual(tenon.as_tensor(x).tolist(), [3, -4])
     self.assertEqual(str(tenon.as_tensor(DeviceCopy(1)).device), "cuda:1")
 

@@ -1,7 +1,7 @@
 // A stand-in for another array library on the device under test: it has the plug-in's tables and
 // nothing of core, so that what it reads and writes is judged by no code of ours above the ABI.
-#ifndef TENON_INTEROP_OTHER_LIBRARY_H_
-#define TENON_INTEROP_OTHER_LIBRARY_H_
+#ifndef TENON_TESTS_OTHER_LIBRARY_H_
+#define TENON_TESTS_OTHER_LIBRARY_H_
 
 #include <gtest/gtest.h>
 
@@ -19,7 +19,8 @@ namespace tenon::interop {
 
 class OtherLibrary {
  public:
-  explicit OtherLibrary(Device device) : device_(device) {}
+  explicit OtherLibrary(Device device) : device_(device), stream_(new_stream().first) {}
+  ~OtherLibrary() { tables().streams.stream_destroy(handle(), stream_); }
   OtherLibrary(const OtherLibrary&) = delete;
   OtherLibrary& operator=(const OtherLibrary&) = delete;
 
@@ -42,15 +43,15 @@ class OtherLibrary {
   };
   dlpack::DLManagedTensorVersioned* make(const std::vector<float>& values, const Array& array) {
     auto owned = std::make_unique<Owned>();
-    owned->library = this;
+    owned->device = device_;
     owned->array = array;
     TenonError error = new_error();
     EXPECT_EQ(tables().core.mem_alloc(handle(), values.size() * 4, &owned->buffer, &error),
               TENON_OK);
-    EXPECT_EQ(tables().core.copy_h2d(handle(), 0, owned->buffer, 0, values.data(),
+    EXPECT_EQ(tables().core.copy_h2d(handle(), stream_, owned->buffer, 0, values.data(),
                                      values.size() * 4, &error),
               TENON_OK);
-    EXPECT_EQ(tables().streams.stream_sync(handle(), 0, &error), TENON_OK) << error.message;
+    EXPECT_EQ(tables().streams.stream_sync(handle(), stream_, &error), TENON_OK) << error.message;
     void* memory = nullptr;
     uint64_t offset = 0;
     EXPECT_EQ(tables().memory.mem_export(handle(), owned->buffer, 0, &memory, &offset, &error),
@@ -70,17 +71,17 @@ class OtherLibrary {
     return &owned.release()->managed;
   }
 
-  // What is in memory that somebody exported, from its first element on; on the default stream.
+  // What is in memory that somebody exported, from its first element on.
   std::vector<float> read(const dlpack::DLTensor& t, size_t n) {
     std::vector<float> values(n);
     with_buffer(t, n, [&](TenonBuffer buffer, uint64_t at, TenonError* error) {
-      return tables().core.copy_d2h(handle(), 0, values.data(), buffer, at, n * 4, error);
+      return tables().core.copy_d2h(handle(), stream_, values.data(), buffer, at, n * 4, error);
     });
     return values;
   }
   void write(const dlpack::DLTensor& t, const std::vector<float>& values) {
     with_buffer(t, values.size(), [&](TenonBuffer buffer, uint64_t at, TenonError* error) {
-      return tables().core.copy_h2d(handle(), 0, buffer, at, values.data(), values.size() * 4,
+      return tables().core.copy_h2d(handle(), stream_, buffer, at, values.data(), values.size() * 4,
                                     error);
     });
   }
@@ -91,7 +92,9 @@ class OtherLibrary {
     TenonStream stream = 0;
     void* native = nullptr;
     EXPECT_EQ(tables().streams.stream_create(handle(), 0, &stream, &error), TENON_OK);
-    EXPECT_EQ(tables().streams.stream_native(handle(), stream, &native, &error), TENON_OK);
+    if (tables().streams.stream_native != nullptr) {
+      EXPECT_EQ(tables().streams.stream_native(handle(), stream, &native, &error), TENON_OK);
+    }
     return {stream, native};
   }
 
@@ -104,12 +107,13 @@ class OtherLibrary {
  private:
   struct Owned {
     dlpack::DLManagedTensorVersioned managed{};
-    OtherLibrary* library = nullptr;
+    Device device;  // the library itself may be gone by then
     Array array;
     TenonBuffer buffer = 0;
     static void destroy(dlpack::DLManagedTensorVersioned* self) noexcept {
       const std::unique_ptr<Owned> owned(static_cast<Owned*>(self->manager_ctx));
-      owned->library->tables().core.mem_free(owned->library->handle(), owned->buffer);
+      const DeviceState& state = owned->device.state();
+      state.tables->core.mem_free(state.handle, owned->buffer);
       if (owned->array.deleted != nullptr) ++*owned->array.deleted;
     }
   };
@@ -124,13 +128,14 @@ class OtherLibrary {
               TENON_OK)
         << error.message;
     EXPECT_EQ(copy(buffer, at, &error), TENON_OK) << error.message;
-    EXPECT_EQ(tables().streams.stream_sync(handle(), 0, &error), TENON_OK) << error.message;
+    EXPECT_EQ(tables().streams.stream_sync(handle(), stream_, &error), TENON_OK) << error.message;
     tables().core.mem_free(handle(), buffer);
   }
 
   Device device_;
+  TenonStream stream_;  // its own, on which it waits for what it does
 };
 
 }  // namespace tenon::interop
 
-#endif  // TENON_INTEROP_OTHER_LIBRARY_H_
+#endif  // TENON_TESTS_OTHER_LIBRARY_H_
