@@ -32,9 +32,9 @@ TenonStatus MemImport(TenonDevice handle, void* given, int64_t offset, uint64_t 
     auto* const memory = static_cast<cl_mem>(given);
     cl_context context = nullptr;
     size_t size = 0;
-    CheckIn(device,
-            cl.clGetMemObjectInfo(memory, CL_MEM_CONTEXT, sizeof context, &context, nullptr),
-            context, "cl_mem");
+    const cl_int asked =
+        cl.clGetMemObjectInfo(memory, CL_MEM_CONTEXT, sizeof context, &context, nullptr);
+    CheckIn(device, asked, context, "cl_mem");
     device.Check(cl.clGetMemObjectInfo(memory, CL_MEM_SIZE, sizeof size, &size, nullptr),
                  "the size of a cl_mem");
     const auto first = static_cast<uint64_t>(offset);
@@ -63,10 +63,9 @@ TenonStatus StreamImport(TenonDevice handle, void* native, TenonStream* stream,
   return on_device(handle, error, [&](Device& device) {
     auto* const queue = static_cast<cl_command_queue>(native);
     cl_context context = nullptr;
-    CheckIn(device,
-            device.cl().clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof context, &context,
-                                              nullptr),
-            context, "cl_command_queue");
+    const cl_int asked = device.cl().clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof context,
+                                                           &context, nullptr);
+    CheckIn(device, asked, context, "cl_command_queue");
     *stream = to_handle(std::make_unique<Stream>(device.cl(), queue).release());
   });
 }
