@@ -166,7 +166,14 @@ _python_test = rule(
     test = True,
 )
 
-def tenon_python_test(name, main = None, tags = [], size = "small", package = Label("//interop/python:package"), **kwargs):
+def tenon_python_test(
+        name,
+        main = None,
+        tags = [],
+        size = "small",
+        package = Label("//interop/python:package"),
+        target_compatible_with = [],
+        **kwargs):
     """A unittest file, run by the interpreter that the module is built for, with the module on its path."""
     _python_test(
         name = name,
@@ -175,6 +182,6 @@ def tenon_python_test(name, main = None, tags = [], size = "small", package = La
         python = PYTHON,
         size = size,
         tags = tags + _TAGS,
-        target_compatible_with = PYTHON_COMPATIBLE_WITH,
+        target_compatible_with = PYTHON_COMPATIBLE_WITH + target_compatible_with,
         **kwargs
     )

@@ -1,4 +1,4 @@
-// DLPack: tensors to and from the memory of other array libraries, without a copy.
+// DLPack: tensors to and from the memory of other array libraries, on any device, without a copy.
 //
 //   DlpackVersioned out = to_dlpack(t);              // shares; calls its deleter unless release()d
 //   consumer_takes(out.release());                   // from here on the consumer calls the deleter
@@ -22,10 +22,14 @@
 //   lives until the last tensor on its memory goes. Deleters are called exactly once, on whatever
 //   thread drops the last use; ours may be called on any thread, never throw and take no lock that
 //   another library could hold.
-// - Devices: memory on the host is shared in both directions. A tensor on another device goes out
-//   as a copy on the host, if the consumer asks for that device: the ABI of plug-ins has no call
-//   yet that gives out an address or takes one (mem_export, mem_import), nor one that names a
-//   native stream. For the same reason from_dlpack refuses memory on other devices.
+// - Devices: memory is shared where it is, in both directions, if the device's plug-in can name it
+//   for others (mem_export, mem_import; CUDA and OpenCL can); else it is refused, with the host as
+//   the way out: a copy there can always be asked for.
+// - Work in flight: an export names who waits for it (ToDlpackOptions::stream). An import is used
+//   by the stream that is current at the call: the producer's work must come before it there, which
+//   Python's `stream` argument sees to. When the last tensor on imported memory goes, the
+//   producer's deleter is called once our work that uses the memory is done, perhaps in a later
+//   call on the device; a consumer of ours calls our deleter when its own work is.
 // - Errors: tenon::Error: kInvalidArgument (also: a copy is needed, but copy = false), kShape,
 //   kDType, kDevice, kAutograd, kReadOnly, kUnsupported, kOutOfMemory.
 #ifndef TENON_INTEROP_DLPACK_H_
@@ -62,7 +66,13 @@ struct ToDlpackOptions {
   // Says that the elements are of this type instead: float8 values that a uint8 tensor holds as
   // bits. Must have as many bits as the tensor's dtype, and one lane.
   std::optional<dlpack::DLDataType> bits_as = std::nullopt;
+  // Who waits for the work on the tensor that is in flight: unset: the host, before the call
+  // returns; kNoWait: nobody, the caller has seen to it; else the consumer's native stream (CUDA: a
+  // CUstream as a number, 1 the legacy default one), by an event. DLPack's own numbers: 0 is
+  // refused. On the host nothing is in flight: unset or kNoWait.
+  std::optional<int64_t> stream = std::nullopt;
 };
+inline constexpr int64_t kNoWait = -1;
 
 // Refuses a tensor that requires a gradient: detach() it.
 DlpackVersioned to_dlpack(const Tensor& tensor, const ToDlpackOptions& options = {},
@@ -74,9 +84,10 @@ DlpackUnversioned to_dlpack_unversioned(const Tensor& tensor, const ToDlpackOpti
                                         interop::Report* report = nullptr);
 
 // The memory that to_dlpack would share, described in a struct that owns nothing: good as long as
-// the tensor. For calls that hand a tensor down (Python's dltensor_from_py_object_no_sync).
-// shape and strides point into the tensor; the consumer must not write there. Refuses as to_dlpack
-// does with copy = false; a read-only tensor too, since a bare DLTensor cannot say so.
+// the tensor; nobody waits for work in flight. For calls that hand a tensor down (Python's
+// dltensor_from_py_object_no_sync). shape and strides point into the tensor; the consumer must not
+// write there. Refuses as to_dlpack does with copy = false; a read-only tensor too, since a bare
+// DLTensor cannot say so.
 dlpack::DLTensor borrow_dlpack(const Tensor& tensor);
 
 struct FromDlpackOptions {

@@ -1,4 +1,5 @@
 #include <cstddef>
+#include <memory>
 #include <new>
 #include <string>
 
@@ -38,41 +39,48 @@ struct Exported {
   }
 };
 
-void* first_element(const Tensor& t) {
-  const TensorImpl& impl = *t.impl();
-  if (impl.size == 0) return nullptr;
-  return impl.storage->host_data() + impl.offset * item_size(impl.dtype);
-}
-
 // `data_type` was checked to be as wide as the dtype.
 DLTensor describe_memory(const Tensor& t, DLDataType data_type, int64_t* shape, int64_t* strides) {
-  return {.data = first_element(t),
-          .device = {kDLCPU, 0},
+  const TensorImpl& impl = *t.impl();
+  const Storage& storage = *impl.storage;
+  const int64_t offset = impl.offset * item_size(impl.dtype);  // bytes
+  NativeMemory first;                                          // without elements: null
+  if (impl.size != 0 && storage.device->host_addressable) {
+    first.memory = storage.host_data() + offset;
+  } else if (impl.size != 0) {
+    first =
+        export_memory(*storage.device, storage.memory, static_cast<uint64_t>(offset), "to_dlpack");
+  }
+  return {.data = first.memory,
+          .device = dlpack_device(t.device()),
           .ndim = t.ndim(),
           .dtype = data_type,
           .shape = shape,
           .strides = strides,
-          .byte_offset = 0};
+          .byte_offset = first.offset};
 }
 
 template <class Managed>
-Managed* export_host_memory(const Tensor& t, DLDataType data_type) {
+Managed* export_memory_of(const Tensor& t, DLDataType data_type) {
   const size_t rank = static_cast<size_t>(t.ndim());
+  struct Free {
+    void operator()(Exported<Managed>* e) const { ::operator delete(e); }
+  };
   void* block = ::operator new(sizeof(Exported<Managed>) + 2 * rank * sizeof(int64_t));
-  auto* exported = new (block) Exported<Managed>;
+  std::unique_ptr<Exported<Managed>, Free> exported(new (block) Exported<Managed>);
   int64_t* shape = exported->dims();
   int64_t* strides = shape + rank;
   for (size_t i = 0; i < rank; ++i) {
     shape[i] = t.shape()[i];
     strides[i] = t.strides()[i];
   }
-  exported->storage = t.impl()->storage;
-  retain(exported->storage);
   Managed& m = exported->managed;
   m.dl_tensor = describe_memory(t, data_type, shape, strides);
-  m.manager_ctx = exported;
+  m.manager_ctx = exported.get();
   m.deleter = &Exported<Managed>::destroy;
-  return &m;
+  exported->storage = t.impl()->storage;
+  retain(exported->storage);
+  return &exported.release()->managed;
 }
 
 DLDataType exported_dtype(const Tensor& t, const ToDlpackOptions& options) {
@@ -85,31 +93,36 @@ DLDataType exported_dtype(const Tensor& t, const ToDlpackOptions& options) {
   return *options.bits_as;
 }
 
-// Throws unless the memory may go out; one message for all that is in the way. Returns whether it
-// goes as a copy on the host.
-bool check_export(const Tensor& t, const ToDlpackOptions& options, bool can_say_read_only) {
+// What an export does.
+struct Way {
+  bool copies = false;
+  bool moves = false;  // to the host
+};
+
+// Throws unless the memory may go out; one message for all that is in the way.
+Way check_export(const Tensor& t, const ToDlpackOptions& options, bool can_say_read_only) {
   if (!t.defined()) fail(ErrorCode::kInvalidArgument, "to_dlpack", "the tensor is undefined");
   if (t.requires_grad()) {
-    const bool also_device = !t.device().host_addressable() && !options.device;
     fail(ErrorCode::kAutograd, "to_dlpack",
-         "Can't export tensors that require gradient, use tensor.detach()",
-         also_device ? concat_text(".cpu(), since it is on ", t.device().text(), ", too") : "",
-         ": ", describe(t));
+         "Can't export tensors that require gradient, use tensor.detach(): ", describe(t));
   }
   const DLDevice own = dlpack_device(t.device());
   const DLDevice asked = options.device.value_or(own);
-  const bool to_host = asked.device_type == kDLCPU;
+  const bool is_host = t.device().host_addressable(), to_host = asked.device_type == kDLCPU;
   if (!to_host && (asked.device_type != own.device_type || asked.device_id != own.device_id)) {
     fail(ErrorCode::kDevice, "to_dlpack", "cannot export ", describe(t), " to ",
          dlpack_device_text(asked),
          ": only to its own device and to the host; move it first, with ", "to()");
   }
-  if (!to_host) {
-    fail(ErrorCode::kUnsupported, "to_dlpack", "cannot share ", describe(t),
-         ": its plug-in gives out no address. Ask for a copy on the host (device kDLCPU), or "
-         "export t.cpu()");
+  if (options.stream == 0) {
+    fail(ErrorCode::kInvalidArgument, "to_dlpack",
+         "stream 0 is ambiguous and forbidden by the standard: 1 is the legacy default stream");
   }
-  const bool moves = !t.device().host_addressable();
+  if (options.stream && is_host && options.stream != kNoWait) {
+    fail(ErrorCode::kInvalidArgument, "to_dlpack", "stream should be None on ", t.device().text(),
+         ", not ", *options.stream);
+  }
+  const bool moves = to_host && !is_host;
   if (moves && options.copy == false) {
     fail(ErrorCode::kInvalidArgument, "to_dlpack", "cannot move (i.e. copy=False) tensor from ",
          t.device().text(), " to the host without copying: ", describe(t), "; leave copy unset");
@@ -121,37 +134,55 @@ bool check_export(const Tensor& t, const ToDlpackOptions& options, bool can_say_
          "DLPack struct: ",
          describe(t), ". Ask for version 1.0 or newer (max_version), or for a copy");
   }
-  return copies;
+  return {copies, moves};
+}
+
+// The consumer's work comes after what is enqueued on the tensor's memory by now.
+void hand_over(const Tensor& t, std::optional<int64_t> stream) {
+  if (t.device().state().synchronous || stream == kNoWait) return;
+  const Stream ours = Stream::current(t.device());
+  wait_for_uses(*t.impl()->storage, ours.state());
+  if (!stream) return ours.synchronize();
+  ours.native_waits(reinterpret_cast<void*>(*stream));
+}
+
+std::string_view reason(const Way& way, bool is_host, bool read_only) {
+  if (way.moves) return "the memory is on another device";
+  if (way.copies) return "copy = true asked for it";
+  if (!is_host) {
+    return read_only ? "the device's plug-in names its memory; it is read-only"
+                     : "the device's plug-in names its memory";
+  }
+  return read_only ? "host memory is always shared; it is read-only"
+                   : "host memory is always shared";
 }
 
 template <class Managed>
 Managed* export_tensor(const Tensor& tensor, const ToDlpackOptions& options, bool can_say_read_only,
                        bool* copied, bool* read_only, Report* report) {
-  *copied = check_export(tensor, options, can_say_read_only);
+  const Way way = check_export(tensor, options, can_say_read_only);
   const DLDataType data_type = exported_dtype(tensor, options);
-  const bool moves = !tensor.device().host_addressable();
   Tensor copy;
-  if (*copied) {
+  if (way.copies) {
     const NoGradScope no_grad;
-    copy = moves ? tensor.to(Device()) : tensor.clone();
+    copy = way.moves ? tensor.to(Device()) : tensor.clone();
   }
-  const Tensor& out = *copied ? copy : tensor;
+  const Tensor& out = way.copies ? copy : tensor;
+  *copied = way.copies;
   *read_only = out.read_only();
-  Managed* managed = export_host_memory<Managed>(out, data_type);
-  if (!*copied) mark_externally_writable(tensor);
+  std::unique_ptr<Managed, DlpackDeleter> managed(export_memory_of<Managed>(out, data_type));
+  hand_over(out, options.stream);
+  if (!way.copies) mark_externally_writable(tensor);
   if (report != nullptr) {
-    *report = {.shared = !*copied,
-               .why = moves        ? "the memory is on another device"
-                      : *copied    ? "copy = true asked for it"
-                      : *read_only ? "host memory is always shared; it is read-only"
-                                   : "host memory is always shared",
+    *report = {.shared = !way.copies,
+               .why = std::string(reason(way, out.device().host_addressable(), *read_only)),
                .bytes = tensor.size() * item_size(tensor.dtype()),
                .dtype_before = tensor.dtype(),
                .dtype_after = tensor.dtype(),
                .device_before = tensor.device().text(),
                .device_after = out.device().text()};
   }
-  return managed;
+  return managed.release();
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "tenon/interop/dlpack.h"
 #include "tenon/interop/doors.h"
 #include "tenon/interop/ndarray.h"
+#include "tenon/tensor/impl.h"
 
 namespace tenon {
 namespace {
@@ -27,7 +28,9 @@ constexpr std::string_view kOperation = "from_dlpack";
 
 // A DLTensor whose every statement was checked.
 struct Checked {
-  std::byte* data = nullptr;  // the element at index 0, .., 0; null without elements
+  Device device;
+  void* memory = nullptr;  // with the offset the element at index 0, .., 0; null without elements
+  int64_t offset = 0;      // bytes
   DType dtype = DType::none;
   Dims shape;
   Dims strides;  // in elements
@@ -119,12 +122,15 @@ void check_memory(const DLTensor& t, const Reach& reach, Checked* out) {
   const auto base = reinterpret_cast<uint64_t>(t.data);
   const bool wrong = __builtin_add_overflow(base, t.byte_offset, &first) ||
                      first < static_cast<uint64_t>(-reach.low) ||
-                     __builtin_add_overflow(first, static_cast<uint64_t>(reach.high), &end);
+                     __builtin_add_overflow(first, static_cast<uint64_t>(reach.high), &end) ||
+                     t.byte_offset > INT64_MAX;
   if (wrong) {
     fail(ErrorCode::kInvalidArgument, kOperation, "byte_offset ", t.byte_offset, " and strides of ",
          shape_text(out->shape), " reach beyond any address: the producer is wrong");
   }
-  out->data = reinterpret_cast<std::byte*>(first);
+  out->memory = t.data;
+  out->offset = static_cast<int64_t>(t.byte_offset);
+  // Where `data` is a handle it is the address of an object, which is aligned for every dtype.
   const int64_t part = item_size(out->dtype) / (is_complex(out->dtype) ? 2 : 1);
   out->aligned = first % static_cast<uint64_t>(part) == 0;
 }
@@ -136,22 +142,14 @@ Checked check(const DLTensor& t, const FromDlpackOptions& options) {
   check_shape(t, &out);
   const Reach reach = check_strides(t, &out);
   check_memory(t, reach, &out);
-  if (t.device.device_type == kDLCPU) return out;
-  const Device device = device_from_dlpack(t.device);
-  if (!device.host_addressable()) {
-    fail(ErrorCode::kUnsupported, kOperation, "the memory is on ", device.text(), " (",
-         dlpack_device_text(t.device),
-         "), whose plug-in takes no foreign memory. Hand it over on the host (the producer's "
-         "cpu(), or dl_device = (1, 0)) and move it with to(\"",
-         device.text(), "\")");
-  }
+  if (t.device.device_type != kDLCPU) out.device = device_from_dlpack(t.device);
   return out;
 }
 
 NdArray as_array(const Checked& c, bool read_only) {
   Dims byte_strides(c.strides);
   for (int64_t& s : byte_strides) s *= item_size(c.dtype);  // checked not to overflow
-  return NdArray::over({.data = c.data,
+  return NdArray::over({.data = static_cast<std::byte*>(c.memory) + c.offset,
                         .owner = nullptr,
                         .dtype = c.dtype,
                         .shape = c.shape,
@@ -159,48 +157,76 @@ NdArray as_array(const Checked& c, bool read_only) {
                         .read_only = read_only});
 }
 
-Tensor copy_checked(const Checked& c, const FromDlpackOptions& options, Report* report) {
-  Tensor t = as_tensor(as_array(c, true),
-                       {.device = options.device.value_or(Device()), .copy = true}, report);
-  if (report != nullptr && options.copy != true) {
-    report->why =
-        !c.aligned ? "the memory is not aligned for the dtype" : "the memory is on another device";
+// A tensor over the memory, which nobody owns yet.
+Tensor borrow(const Checked& c, bool read_only) {
+  if (c.device.host_addressable()) {
+    return from_memory(static_cast<std::byte*>(c.memory) + c.offset, c.dtype, c.shape, c.strides,
+                       read_only, nullptr, nullptr);
   }
-  return t;
+  return from_device_memory(c.device, c.memory, c.offset, c.dtype, c.shape, c.strides, read_only,
+                            nullptr, nullptr);
+}
+
+void check_copy_can_read(const Checked& c) {
+  if (c.aligned || c.device.host_addressable()) return;
+  fail(ErrorCode::kInvalidArgument, kOperation, "the memory of ", dtype_name(c.dtype),
+       shape_text(c.shape), " on ", c.device.text(),
+       " is not aligned for the dtype, and a device cannot read it: let the producer copy it");
+}
+
+// Of host memory: as_tensor copes with every alignment. Of other memory: `shared`.
+Tensor copy_of(const Checked& c, const Tensor& shared, const FromDlpackOptions& options) {
+  const Device target = options.device.value_or(c.device);
+  if (c.device.host_addressable())
+    return as_tensor(as_array(c, true), {.device = target, .copy = true});
+  return shared.to(target, /*copy=*/true);
+}
+
+void fill_report(Report* report, bool shared, std::string_view why, const Checked& c,
+                 const Tensor& t) {
+  if (report == nullptr) return;
+  *report = {.shared = shared,
+             .why = std::string(why),
+             .bytes = c.bytes,
+             .dtype_before = c.dtype,
+             .dtype_after = c.dtype,
+             .device_before = c.device.text(),
+             .device_after = t.device().text()};
 }
 
 template <class Managed>
 Tensor import(Managed* managed, bool read_only, bool copied_before,
               const FromDlpackOptions& options, Report* report) {
   const Checked c = check(managed->dl_tensor, options);
-  const Device host;
-  const bool moves = options.device && !(*options.device == host);
-  if (options.copy == true || moves || !c.aligned) {
-    if (options.copy == false) {
-      fail(ErrorCode::kInvalidArgument, kOperation, "cannot take ", dtype_name(c.dtype),
-           shape_text(c.shape), " without a copy (copy=False): ",
-           moves ? "the memory is on another device than " + options.device->text()
-                 : "it is not aligned for the dtype",
-           "; leave copy unset to copy where needed");
-    }
-    Tensor t = copy_checked(c, options, report);
-    DlpackDeleter()(managed);  // only now: a refusal leaves the struct to the caller
-    return t;
+  check_copy_can_read(c);
+  const bool moves = options.device && !(*options.device == c.device);
+  const bool copies = options.copy == true || moves || !c.aligned;
+  if (copies && options.copy == false) {
+    fail(ErrorCode::kInvalidArgument, kOperation, "cannot take ", dtype_name(c.dtype),
+         shape_text(c.shape), " without a copy (copy=False): ",
+         moves ? "the memory is on another device than " + options.device->text()
+               : "it is not aligned for the dtype",
+         "; leave copy unset to copy where needed");
   }
-  Tensor t = from_memory(
-      c.data, c.dtype, c.shape, c.strides, read_only,
-      [](void* context) { DlpackDeleter()(static_cast<Managed*>(context)); }, managed);
-  if (report != nullptr) {
-    *report = {.shared = !copied_before,
-               .why = copied_before ? "the producer made a copy and gave it away"
-                      : read_only   ? "dtype, device and layout allow it; the memory is read-only"
-                                    : "dtype, device and layout allow it",
-               .bytes = c.bytes,
-               .dtype_before = c.dtype,
-               .dtype_after = c.dtype,
-               .device_before = host.text(),
-               .device_after = host.text()};
+  // Host memory that is copied need not be aligned.
+  const Tensor shared = copies && c.device.host_addressable() ? Tensor() : borrow(c, read_only);
+  Tensor t = copies ? copy_of(c, shared, options) : shared;
+  // Only now: a refusal leaves the struct to the caller.
+  if (shared.defined()) {
+    set_owner(
+        *shared.impl()->storage,
+        [](void* context) { DlpackDeleter()(static_cast<Managed*>(context)); }, managed);
+  } else {
+    DlpackDeleter()(managed);
   }
+  fill_report(report, !copies && !copied_before,
+              options.copy == true ? "copy = true asked for it"
+              : !c.aligned         ? "the memory is not aligned for the dtype"
+              : moves              ? "the memory is on another device"
+              : copied_before      ? "the producer made a copy and gave it away"
+              : read_only          ? "dtype, device and layout allow it; the memory is read-only"
+                                   : "dtype, device and layout allow it",
+              c, t);
   return t;
 }
 
@@ -234,9 +260,20 @@ Tensor copy_dlpack(const DLTensor& borrowed, const FromDlpackOptions& options, R
     fail(ErrorCode::kInvalidArgument, kOperation,
          "a bare DLTensor says nothing of its lifetime and is always copied; leave copy unset");
   }
-  FromDlpackOptions copying = options;
-  copying.copy = true;
-  return copy_checked(check(borrowed, copying), copying, report);
+  const Checked c = check(borrowed, options);
+  check_copy_can_read(c);
+  const Tensor shared = c.device.host_addressable() ? Tensor() : borrow(c, true);
+  Tensor t = copy_of(c, shared, options);
+  // The memory is the caller's again when this returns.
+  if (shared.defined()) Stream::current(c.device).synchronize();
+  const bool moves = !(t.device() == c.device);
+  fill_report(report, false,
+              options.copy == true ? "copy = true asked for it"
+              : !c.aligned         ? "the memory is not aligned for the dtype"
+              : moves              ? "the memory is on another device"
+                                   : "a bare DLTensor says nothing of its lifetime",
+              c, t);
+  return t;
 }
 
 }  // namespace tenon

@@ -7,6 +7,7 @@
 //   device      contexts, lost devices, the skeleton of a call
 //   memory      allocation and copies; staging: those from pageable memory
 //   stream      streams and events
+//   foreign     memory and streams shared with other CUDA libraries
 //   kernel      programs: single (one opcode, compiled with this library) and generated (by NVRTC)
 //   products    matmul by cuBLASLt, opened at run time
 //   indexing    gather and scatter
@@ -18,6 +19,7 @@
 #include "backends/cuda/device.h"
 #include "backends/cuda/discovery.h"
 #include "backends/cuda/driver.h"
+#include "backends/cuda/foreign.h"
 #include "backends/cuda/indexing.h"
 #include "backends/cuda/kernel.h"
 #include "backends/cuda/memory.h"
@@ -111,8 +113,8 @@ constexpr TenonCoreOps kCore = {sizeof(TenonCoreOps),
                                 KernelCreate,
                                 KernelDestroy,
                                 KernelLaunch};
-constexpr TenonMemOps kMemory = {sizeof(TenonMemOps), 0,          MemInfo,
-                                 PinnedAlloc,         PinnedFree, CopyPeer};
+constexpr TenonMemOps kMemory = {sizeof(TenonMemOps), 0,        MemInfo,   PinnedAlloc,
+                                 PinnedFree,          CopyPeer, MemImport, MemExport};
 constexpr TenonTensorOps kTensor = {sizeof(TenonTensorOps), 0, Matmul, Gather, Scatter};
 constexpr TenonFusedOps kFused = {
     sizeof(TenonFusedOps), 0,         KernelLaunchList, Softmax, SoftmaxBackward,

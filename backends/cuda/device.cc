@@ -73,7 +73,7 @@ void Device::FailIfLost() {
   throw Failure(TENON_DEVICE_LOST, "the device was lost before: " + lost_reason_);
 }
 
-Device::Device(const Driver& driver, int index) : driver_(driver) {
+Device::Device(const Driver& driver, int index) : driver_(driver), index_(index) {
   int major = 0, minor = 0;
   Check(driver.cuDeviceGet(&handle_, index), "cuDeviceGet");
   Check(driver.cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle_),
@@ -130,7 +130,7 @@ CUdeviceptr Device::Scratch(Stream& stream, uint64_t bytes) {
 
 void Device::Release(Stream& stream) noexcept {
   if (stream.scratch != 0) driver_.cuMemFree_v2(stream.scratch);
-  driver_.cuStreamDestroy_v2(stream.handle);
+  if (!stream.foreign) driver_.cuStreamDestroy_v2(stream.handle);
 }
 
 namespace {

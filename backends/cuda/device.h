@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "backends/cuda/driver.h"
+#include "backends/cuda/foreign.h"
 #include "tenon/abi/tenon_plugin.hpp"
 
 namespace tenon_cuda {
@@ -27,6 +28,7 @@ struct Stream {
   const std::string* last_kernel = nullptr;  // interned; the suspect when the device is lost
   CUdeviceptr scratch = 0;                   // Device::Scratch
   uint64_t scratch_bytes = 0;
+  bool foreign = false;  // another library's, which destroys it
 };
 
 class Device {
@@ -38,6 +40,7 @@ class Device {
 
   const Driver& driver() const { return driver_; }
   CUcontext context() const { return context_; }
+  int index() const { return index_; }
   int capability() const { return capability_; }  // 90: 9.0
   int processors() const { return processors_; }
 
@@ -63,15 +66,19 @@ class Device {
   Products& products();
   Staging& staging();
 
+  ImportedMemory& imported() { return imported_; }
+
   bool lost() const { return lost_.load(std::memory_order_acquire); }
   void FailIfLost();
 
  private:
   const Driver& driver_;
+  const int index_;
   CUdevice handle_ = 0;
   CUcontext context_ = nullptr;
   int capability_ = 0, processors_ = 1;
   Stream default_stream_;
+  ImportedMemory imported_;
   std::atomic<bool> lost_{false};
   std::mutex mutex_;
   std::string lost_reason_;  // under mutex_

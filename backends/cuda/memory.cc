@@ -39,6 +39,7 @@ TenonStatus MemAlloc(TenonDevice handle, uint64_t bytes, TenonBuffer* buffer,
 
 void MemFree(TenonDevice handle, TenonBuffer buffer) noexcept {
   Device& device = device_of(handle);
+  if (device.imported().Remove(buffer)) return;
   const Current current(device, std::nothrow);
   // A lost device or a driver that is shutting down says no: the memory is gone with it.
   if (current.entered()) device.driver().cuMemFree_v2(static_cast<CUdeviceptr>(buffer));

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "backends/cuda/device.h"
+#include "backends/cuda/foreign.h"
 
 namespace tenon_cuda {
 
@@ -111,6 +112,8 @@ constinit const TenonStreamOps kStreams = {sizeof(TenonStreamOps),
                                            EventRecord,
                                            EventWait,
                                            EventSync,
-                                           EventQuery};
+                                           EventQuery,
+                                           StreamImport,
+                                           StreamNative};
 
 }  // namespace tenon_cuda

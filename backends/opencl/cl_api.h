@@ -77,7 +77,9 @@ enum {
   CL_MEM_READ_WRITE = 1 << 0,
   CL_MEM_READ_ONLY = 1 << 2,
   CL_MEM_COPY_HOST_PTR = 1 << 5,
+  CL_QUEUE_CONTEXT = 0x1090,
   CL_MEM_SIZE = 0x1102,
+  CL_MEM_CONTEXT = 0x1106,
   CL_PROGRAM_BINARY_SIZES = 0x1165,
   CL_PROGRAM_BINARIES = 0x1166,
   CL_PROGRAM_BUILD_LOG = 0x1183,
@@ -99,9 +101,12 @@ enum {
   X(cl_int, clReleaseContext, (cl_context))                                                        \
   X(cl_command_queue, clCreateCommandQueue, (cl_context, cl_device_id, cl_bitfield, cl_int*))      \
   X(cl_int, clReleaseCommandQueue, (cl_command_queue))                                             \
+  X(cl_int, clRetainCommandQueue, (cl_command_queue))                                              \
+  X(cl_int, clGetCommandQueueInfo, (cl_command_queue, cl_uint, size_t, void*, size_t*))            \
   X(cl_int, clFlush, (cl_command_queue))                                                           \
   X(cl_int, clFinish, (cl_command_queue))                                                          \
   X(cl_mem, clCreateBuffer, (cl_context, cl_bitfield, size_t, void*, cl_int*))                     \
+  X(cl_int, clRetainMemObject, (cl_mem))                                                           \
   X(cl_int, clReleaseMemObject, (cl_mem))                                                          \
   X(cl_int, clGetMemObjectInfo, (cl_mem, cl_uint, size_t, void*, size_t*))                         \
   X(cl_int, clEnqueueReadBuffer,                                                                   \

@@ -43,8 +43,14 @@ Stream::Stream(const Runtime& cl, cl_context context, cl_device_id device) : cl_
   AddQueue(cl, queue_);
 }
 
+// Not one of the queues that exit waits for: nothing but waits is enqueued on it.
+Stream::Stream(const Runtime& cl, cl_command_queue foreign)
+    : cl_(cl), queue_(foreign), foreign_(true) {
+  cl.clRetainCommandQueue(queue_);
+}
+
 Stream::~Stream() {
-  RemoveQueue(queue_);
+  if (!foreign_) RemoveQueue(queue_);
   for (const Command& command : commands_) cl_.clReleaseEvent(command.event);
   if (scratch_ != nullptr) cl_.clReleaseMemObject(scratch_);
   cl_.clReleaseCommandQueue(queue_);

@@ -19,6 +19,7 @@ namespace tenon_opencl {
 class Stream {
  public:
   Stream(const Runtime& cl, cl_context context, cl_device_id device);  // throws plugin::Failure
+  Stream(const Runtime& cl, cl_command_queue foreign);  // retains another library's queue
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
   ~Stream();
@@ -45,6 +46,7 @@ class Stream {
   };
   const Runtime& cl_;
   cl_command_queue queue_ = nullptr;
+  const bool foreign_ = false;
   std::deque<Command> commands_;
   cl_int failed_ = CL_SUCCESS;
   std::string failed_what_;

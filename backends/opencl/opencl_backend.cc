@@ -7,6 +7,7 @@
 //   device      contexts, queues, what failed and what is lost; the skeleton of a call
 //   memory      allocation and copies
 //   stream      streams and events
+//   foreign     memory and queues shared with other OpenCL libraries
 //   program     building, and the cache on disk
 //   process_end what exit() waits for
 //   kernel      map and reduce programs
@@ -14,6 +15,7 @@
 #include <stdio.h>
 
 #include "backends/opencl/device.h"
+#include "backends/opencl/foreign.h"
 #include "backends/opencl/host.h"
 #include "backends/opencl/kernel.h"
 #include "backends/opencl/memory.h"
@@ -99,7 +101,8 @@ constexpr TenonCoreOps kCore = {sizeof(TenonCoreOps),
                                 KernelCreate,
                                 KernelDestroy,
                                 KernelLaunch};
-constexpr TenonMemOps kMemory = {sizeof(TenonMemOps), 0, MemInfo, nullptr, nullptr, nullptr};
+constexpr TenonMemOps kMemory = {sizeof(TenonMemOps), 0,        MemInfo, nullptr, nullptr, nullptr,
+                                 MemImport,           MemExport};
 constexpr TenonTensorOps kTensor = {sizeof(TenonTensorOps), 0, Matmul, Gather, Scatter};
 constexpr TenonBackend kBackend = {sizeof(TenonBackend),
                                    TENON_ABI_MAJOR,

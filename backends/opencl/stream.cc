@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "backends/opencl/device.h"
+#include "backends/opencl/foreign.h"
 
 namespace tenon_opencl {
 namespace {
@@ -161,6 +162,8 @@ constinit const TenonStreamOps kStreams = {sizeof(TenonStreamOps),
                                            EventRecord,
                                            EventWait,
                                            EventSync,
-                                           EventQuery};
+                                           EventQuery,
+                                           StreamImport,
+                                           StreamNative};
 
 }  // namespace tenon_opencl

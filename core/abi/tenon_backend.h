@@ -43,7 +43,7 @@ extern "C" {
 #endif
 
 #define TENON_ABI_MAJOR 0u
-#define TENON_ABI_MINOR 2u
+#define TENON_ABI_MINOR 3u
 #define TENON_ABI_MAX_RANK 8
 #define TENON_ENTRY_SYMBOL "tenon_backend_entry_v0"
 
@@ -480,8 +480,9 @@ typedef struct TenonCoreOps {
                                TenonError*) TENON_NOEXCEPT;
 } TenonCoreOps;
 
-/* All or none. An error of asynchronous work makes its stream sticky: the next sync, query or
- * launch on it reports it; a sync that reported it clears it, unless the device is lost. */
+/* The first ten all or none. An error of asynchronous work makes its stream sticky: the next sync,
+ * query or launch on it reports it; a sync that reported it clears it, unless the device is lost.
+ */
 typedef struct TenonStreamOps {
   uint32_t size, reserved;
   TenonStatus (*stream_create)(TenonDevice, int32_t priority, TenonStream* stream,
@@ -495,6 +496,13 @@ typedef struct TenonStreamOps {
   TenonStatus (*event_wait)(TenonDevice, TenonStream, TenonEvent, TenonError*) TENON_NOEXCEPT;
   TenonStatus (*event_sync)(TenonDevice, TenonEvent, TenonError*) TENON_NOEXCEPT;
   TenonStatus (*event_query)(TenonDevice, TenonEvent, TenonError*) TENON_NOEXCEPT;
+  /* Each may be NULL. `native` is what the device's own API calls a stream (CUDA: a CUstream, with
+   * 1 and 2; OpenCL: a cl_command_queue), and never NULL. An imported stream stays its owner's:
+   * stream_destroy only forgets it. */
+  TenonStatus (*stream_import)(TenonDevice, void* native, TenonStream* stream,
+                               TenonError*) TENON_NOEXCEPT;
+  /* Of any stream, 0 too; good as long as the stream. */
+  TenonStatus (*stream_native)(TenonDevice, TenonStream, void** native, TenonError*) TENON_NOEXCEPT;
 } TenonStreamOps;
 
 /* Each may be NULL. */
@@ -512,6 +520,20 @@ typedef struct TenonMemOps {
   TenonStatus (*copy_peer)(TenonDevice, TenonStream, TenonBuffer dst, uint64_t dst_offset,
                            TenonDevice src_device, TenonBuffer src, uint64_t src_offset,
                            uint64_t bytes, TenonError*) TENON_NOEXCEPT;
+  /* Memory shared with other libraries, named as DLPack does: by what the device's own API calls it
+   * and an offset in bytes. An address (CUDA) takes the offset in; beside a handle (OpenCL: a
+   * cl_mem) it stays. So it is the backend that adds, or not.
+   *
+   * Bytes [offset, offset + bytes) of `memory`, bytes > 0, become those of a buffer from
+   * *buffer_offset on. INVALID_ARGUMENT where they are not this device's. mem_free only forgets
+   * them, and comes before their owner frees them. A buffer of this device may be imported, too,
+   * and any memory several times: each time is freed once. */
+  TenonStatus (*mem_import)(TenonDevice, void* memory, int64_t offset, uint64_t bytes,
+                            TenonBuffer* buffer, uint64_t* buffer_offset,
+                            TenonError*) TENON_NOEXCEPT;
+  /* Names byte `buffer_offset` of a buffer: good as long as the buffer. */
+  TenonStatus (*mem_export)(TenonDevice, TenonBuffer, uint64_t buffer_offset, void** memory,
+                            uint64_t* offset, TenonError*) TENON_NOEXCEPT;
 } TenonMemOps;
 
 /* Each may be NULL and may answer UNSUPPORTED. */

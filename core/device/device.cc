@@ -106,10 +106,11 @@ void shutdown() {
   // Children before parents: kernels and memory (which may wait for events), events and streams,
   // the device.
   for (DeviceState* d : opened_devices()) {
-    if (d->unusable.exchange(true)) continue;
+    if (d->unusable.load()) continue;
     TenonError error = new_error();
     for (StreamState* stream : d->streams->all_streams()) wait_for_stream(*stream, &error);
-    release_finished(*d);
+    release_finished(*d);  // while the device still takes calls: it has imports to forget
+    d->unusable.store(true);
     d->plans->destroy();
     d->memory->destroy();
     d->pinned->trim();

@@ -196,13 +196,13 @@ TEST_F(Loader, EveryBrokenPluginEndsWithItsReason) {
     const char* reason;
   } cases[] = {
       {"wrong_major", State::kRefused,
-       "needs ABI 1, this Tenon provides ABI 0.2; rebuild the plugin with tenon_backend.h 0.x or "
+       "needs ABI 1, this Tenon provides ABI 0.3; rebuild the plugin with tenon_backend.h 0.x or "
        "upgrade Tenon"},
       {"no_entry", State::kRefused, "does not export tenon_backend_entry_v0"},
       {"incompatible", State::kRefused, "INCOMPATIBLE: incompatible: needs a host of ABI 0.7"},
       {"entry_fails", State::kRefused, "INTERNAL: entry_fails: the licence has expired"},
       {"no_table", State::kRefused, "no table"},
-      {"minor", State::kRefused, "needs ABI 0.3, this Tenon provides ABI 0.2"},
+      {"minor", State::kRefused, "needs ABI 0.4, this Tenon provides ABI 0.3"},
       {"null_function", State::kRefused, "lacks copy_d2h"},
       {"half_streams", State::kRefused, "lacks event_wait"},
       {"half_compute", State::kRefused, "lacks kernel_launch"},

@@ -43,6 +43,10 @@ void mask_tables(BackendTables* t) {
   if (is_masked(t->name, "mem_info")) t->memory.mem_info = nullptr;
   if (is_masked(t->name, "copy_peer")) t->memory.copy_peer = nullptr;
   if (is_masked(t->name, "pinned_alloc")) t->memory.pinned_alloc = nullptr;
+  if (is_masked(t->name, "mem_import")) t->memory.mem_import = nullptr;
+  if (is_masked(t->name, "mem_export")) t->memory.mem_export = nullptr;
+  if (is_masked(t->name, "stream_import")) t->streams.stream_import = nullptr;
+  if (is_masked(t->name, "stream_native")) t->streams.stream_native = nullptr;
 }
 
 bool mask_opcodes(std::string_view backend, uint64_t opcodes[4]) {

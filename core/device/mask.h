@@ -14,7 +14,8 @@ namespace tenon {
 // Is "<backend>:<name>" listed? Case does not matter.
 bool is_masked(std::string_view backend, std::string_view name);
 
-// Sets masked optional entries (those of the tensor, fused and memory groups) to NULL.
+// Sets masked optional entries (those of the tensor, fused and memory groups,
+// and the streams group's last two) to NULL.
 void mask_tables(BackendTables* tables);
 
 // Clears the bits of masked opcodes; true if there were any.

@@ -14,6 +14,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "tenon/abi/tenon_backend.h"
 #include "tenon/device/device.h"
@@ -35,6 +37,27 @@ Memory allocate(DeviceState& device, StreamState& stream, uint64_t bytes);
 void record_use(const Memory& memory, StreamState& stream);
 // Never fails; work already enqueued on its streams may still use it.
 void release(const Memory& memory) noexcept;
+// The streams with work that uses the allocation, its own first.
+std::vector<StreamState*> users_of(const Memory& memory);
+
+// Memory of another library on this device, named as the ABI's mem_import does. It is used and
+// released like any other, but never enters the cache: once it is released and the work enqueued so
+// far on its streams is done, the device forgets it, and then release_owner(context) is called,
+// once, on whatever thread finds that out. Throws kDevice where the memory is not this device's,
+// kUnsupported where the backend takes none.
+Memory import_memory(DeviceState& device, StreamState& stream, void* memory, int64_t offset,
+                     uint64_t bytes, std::string_view operation);
+// Of imported memory; without one (or with null) nobody is told. Set before it is released.
+void set_owner(const Memory& memory, void (*release_owner)(void* context), void* context);
+
+// What others call the byte `offset` of an allocation, as the ABI's mem_export has it. Throws
+// kUnsupported where the backend gives no names.
+struct NativeMemory {
+  void* memory = nullptr;
+  uint64_t offset = 0;
+};
+NativeMemory export_memory(DeviceState& device, const Memory& memory, uint64_t offset,
+                           std::string_view operation);
 
 struct MemoryStats {
   uint64_t in_use = 0, peak_in_use = 0;  // bytes handed out (rounded to size classes)

@@ -137,7 +137,15 @@ void MemoryCache::record_use(MemoryBlock* b, StreamState& stream) {
   b->users = static_cast<uint32_t>(b->used_on.size());
 }
 
+std::vector<StreamState*> MemoryCache::users_of(const MemoryBlock& b) {
+  std::lock_guard<SpinLock> lock(lock_);
+  std::vector<StreamState*> streams = b.used_on;
+  if (!b.imported) streams.insert(streams.begin(), b.stream);
+  return streams;
+}
+
 void MemoryCache::release_after_events(MemoryBlock* b) noexcept {
+  if (b->imported) return release_imported(b);
   // In a forked child, or of a lost device: nobody will use the block again, and no plugin may be
   // called.
   if (device_.unusable.load(std::memory_order_relaxed)) return;
@@ -221,6 +229,11 @@ void record_use(const Memory& memory, StreamState& stream) {
 
 void release(const Memory& memory) noexcept {
   if (memory.block) memory.block->cache->release(memory.block);
+}
+
+std::vector<StreamState*> users_of(const Memory& memory) {
+  if (!memory.block) return {};
+  return memory.block->cache->users_of(*memory.block);
 }
 
 MemoryStats memory_stats(Device device) { return device.state().memory->stats(); }

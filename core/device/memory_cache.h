@@ -47,6 +47,10 @@ struct MemoryBlock {
   std::vector<StreamState*> used_on{};             // other streams, see record_use()
   std::vector<TenonEvent>
       events{};  // while pending; 0: no event could be recorded, wait for the streams
+  // Imported memory (imported.cc), which is in no list. `used_on` names its own stream, too.
+  bool imported = false;
+  void (*release_owner)(void* context) = nullptr;
+  void* owner_context = nullptr;
 };
 
 class MemoryCache {
@@ -56,6 +60,9 @@ class MemoryCache {
   Memory allocate(StreamState& stream, uint64_t bytes);
   void release(MemoryBlock* block) noexcept;
   void record_use(MemoryBlock* block, StreamState& stream);
+  std::vector<StreamState*> users_of(const MemoryBlock& block);
+  Memory import(StreamState& stream, void* memory, int64_t offset, uint64_t bytes,
+                std::string_view operation);
   // Waits for pending uses and gives all idle memory back. Throws what work on the streams threw.
   void trim();
   void destroy() noexcept;  // for shutdown(): as trim(), and forgets everything
@@ -94,6 +101,8 @@ class MemoryCache {
   void reclaim_finished();
   void wait_for_pending(TenonStatus* first, TenonError* error, StreamState** failed);
   void release_after_events(MemoryBlock* block) noexcept;
+  void release_imported(MemoryBlock* block) noexcept;
+  static void user_done(void* block) noexcept;
   [[noreturn]] void throw_out_of_memory(uint64_t bytes, const TenonError& error);
 
   DeviceState& device_;

@@ -80,6 +80,7 @@ std::string check_core(const TenonCoreOps& t) {
   return {};
 }
 
+// stream_import and stream_native are no part of the group.
 std::string check_streams(const TenonStreamOps& t) {
   Missing group;
   TENON_NEED(group, t, stream_create);

@@ -65,6 +65,16 @@ class Stream {
   Event record() const;
   void wait(const Event& event)
       const;  // later work on this stream starts after the event; the host does not wait
+
+  // What the device's own API calls this stream (CUDA: a CUstream), good as long as the stream;
+  // throws kUnsupported where the backend does not say.
+  void* native() const;
+  // Later work on another library's stream starts after this one's so far. The host waits only
+  // where the backend knows no such streams.
+  void native_waits(void* native) const;
+  // And the reverse; throws kUnsupported there.
+  void wait_native(void* native) const;
+
   StreamState& state() const { return *state_; }
 
  private:
@@ -106,6 +116,10 @@ TenonStatus enqueue(StreamState& stream, const char* name, Call&& call);
 
 // Waits for the stream; throws its sticky error, if any.
 void synchronize(StreamState& stream, std::string_view operation);
+
+// Later work on `stream` starts after the work enqueued on `earlier` so far; the host does not
+// wait.
+void wait_behind(StreamState& stream, StreamState& earlier);
 
 namespace detail {
 // Returns if the call is worth a second attempt (memory was given back after OUT_OF_MEMORY); else

@@ -61,41 +61,73 @@ Tensor from_host(DType dtype, DimsView shape, const void* data, Device device) {
   return t;
 }
 
-Tensor from_memory(void* data, DType dtype, DimsView shape, DimsView strides, bool read_only,
-                   void (*release)(void* context), void* context) {
-  const Device host;
+namespace {
+
+// In elements, from the first one: a storage is what the strides reach, and the first element may
+// be in its middle.
+struct Reach {
+  int64_t low = 0, count = 0;
+};
+Reach reach_of(std::string_view operation, DimsView shape, DimsView strides) {
   if (shape.size() != strides.size()) {
-    fail(ErrorCode::kShape, "from_memory", "shape ", shape_text(shape), " and strides ",
+    fail(ErrorCode::kShape, operation, "shape ", shape_text(shape), " and strides ",
          shape_text(strides), " differ in length");
   }
-  const bool has_elements = element_count("from_memory", shape) > 0;
-  // The storage is what the strides reach; the first element may be in its middle.
+  if (element_count(operation, shape) == 0) return {};
   int64_t low = 0, high = 0;
-  for (size_t i = 0; has_elements && i < shape.size(); ++i) {
+  for (size_t i = 0; i < shape.size(); ++i) {
     int64_t reach = 0, bytes;
     int64_t& end = shape[i] > 1 && strides[i] < 0 ? low : high;
     if ((shape[i] > 1 && __builtin_mul_overflow(shape[i] - 1, strides[i], &reach)) ||
         __builtin_add_overflow(end, reach, &end) || __builtin_sub_overflow(high, low, &bytes) ||
         __builtin_mul_overflow(bytes, int64_t{32}, &bytes)) {
-      fail(ErrorCode::kShape, "from_memory", "shape ", shape_text(shape), " with strides ",
+      fail(ErrorCode::kShape, operation, "shape ", shape_text(shape), " with strides ",
            shape_text(strides), " reaches further than memory does");
     }
   }
-  const int64_t item = item_size(dtype);
-  auto* first = static_cast<std::byte*>(data) + low * item;
-  Storage* s = new_external_storage(
-      host.state(), first, has_elements ? static_cast<uint64_t>((high - low + 1) * item) : 0,
-      read_only, release, context);
+  return {low, high - low + 1};
+}
+
+// A tensor on a storage of others, which has no owner yet: the caller keeps the memory when this
+// throws.
+Tensor on_foreign(Storage* s, const Reach& reach, DType dtype, DimsView shape, DimsView strides,
+                  void (*release_owner)(void* context), void* context) {
   Tensor t;
   try {
-    t = adopt_storage(s, dtype, shape, strides, -low);
+    t = adopt_storage(s, dtype, shape, strides, -reach.low);
   } catch (...) {
-    s->release_owner = nullptr;  // the caller keeps the memory when the call fails
     tenon::release(s);
     throw;
   }
+  set_owner(*s, release_owner, context);
   mark_externally_writable(t);
   return t;
+}
+
+}  // namespace
+
+Tensor from_memory(void* data, DType dtype, DimsView shape, DimsView strides, bool read_only,
+                   void (*release)(void* context), void* context) {
+  const Device host;
+  const Reach reach = reach_of("from_memory", shape, strides);
+  const int64_t item = item_size(dtype);
+  Storage* s =
+      new_external_storage(host.state(), static_cast<std::byte*>(data) + reach.low * item,
+                           static_cast<uint64_t>(reach.count * item), read_only, nullptr, nullptr);
+  return on_foreign(s, reach, dtype, shape, strides, release, context);
+}
+
+Tensor from_device_memory(Device device, void* memory, int64_t offset, DType dtype, DimsView shape,
+                          DimsView strides, bool read_only, void (*release)(void* context),
+                          void* context) {
+  const Reach reach = reach_of("from_device_memory", shape, strides);
+  const int64_t item = item_size(dtype);
+  const uint64_t bytes = static_cast<uint64_t>(reach.count * item);
+  Storage* s = bytes == 0
+                   ? new_external_storage(device.state(), nullptr, 0, read_only, nullptr, nullptr)
+                   : new_imported_storage(device.state(), memory, offset + reach.low * item, bytes,
+                                          read_only, "from_device_memory");
+  return on_foreign(s, reach, dtype, shape, strides, release, context);
 }
 
 }  // namespace tenon

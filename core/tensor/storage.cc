@@ -50,6 +50,27 @@ Storage* new_external_storage(DeviceState& device, void* data, uint64_t bytes, b
   return s;
 }
 
+Storage* new_imported_storage(DeviceState& device, void* memory, int64_t offset, uint64_t bytes,
+                              bool read_only, std::string_view operation) {
+  const Memory taken =
+      import_memory(device, current_stream(device), memory, offset, bytes, operation);
+  Storage* s = make_storage(device, Storage::kCached, bytes);
+  s->memory = taken;
+  s->read_only = read_only;
+  return s;
+}
+
+void set_owner(Storage& s, void (*release_owner)(void* context), void* context) {
+  if (s.kind != Storage::kExternal) return set_owner(s.memory, release_owner, context);
+  s.release_owner = release_owner;
+  s.owner_context = context;
+}
+
+void wait_for_uses(const Storage& s, StreamState& stream) {
+  if (s.device->synchronous) return;
+  for (StreamState* user : users_of(s.memory)) wait_behind(stream, *user);
+}
+
 void destroy_storage(Storage* s) noexcept {
   if (__builtin_expect(write_trace::enabled(), 0)) write_trace::forget(s);
   switch (s->kind) {

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "tenon/device/device_state.h"
 #include "tenon/device/memory.h"
@@ -54,9 +55,17 @@ inline void use_on_stream(Storage& storage, StreamState& stream) {
 
 // A new storage from the device's cache, with one reference. bytes may be 0.
 Storage* new_storage(DeviceState& device, uint64_t bytes);
-// Over memory owned elsewhere; `release` may be null.
+// Over host memory owned elsewhere (or, on any device, over no bytes); `release` may be null.
 Storage* new_external_storage(DeviceState& device, void* data, uint64_t bytes, bool read_only,
                               void (*release)(void* context), void* context);
+// Over memory of another library on this device (memory.h); bytes > 0. Its owner comes later, by
+// set_owner().
+Storage* new_imported_storage(DeviceState& device, void* memory, int64_t offset, uint64_t bytes,
+                              bool read_only, std::string_view operation);
+// Who is told when an external or imported storage goes; null: nobody.
+void set_owner(Storage& storage, void (*release_owner)(void* context), void* context);
+// Later work on `stream` starts after all work so far, on any stream, that uses the storage.
+void wait_for_uses(const Storage& storage, StreamState& stream);
 void destroy_storage(Storage* storage) noexcept;
 
 // Gives up one reference; true if it was the last. Who holds the only one need not count down:

@@ -255,6 +255,12 @@ requires std::is_arithmetic_v<T> Tensor tensor(T value, Device device = Device()
 // element, `low` the lowest address of the memory that the strides reach (bytes in all).
 Tensor from_memory(void* data, DType dtype, DimsView shape, DimsView strides, bool read_only,
                    void (*release)(void* context), void* context);
+// The same over another library's memory on a device that is not the host: `memory` and `offset`
+// (bytes) name the first element as the device's own API does (ABI: mem_import). `release` runs
+// when the work that uses the memory is done, too.
+Tensor from_device_memory(Device device, void* memory, int64_t offset, DType dtype, DimsView shape,
+                          DimsView strides, bool read_only, void (*release)(void* context),
+                          void* context);
 
 // --- scopes
 // ------------------------------------------------------------------------------------------------

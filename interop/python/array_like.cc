@@ -7,9 +7,9 @@ using interop::NdArray;
 
 // The documented way: a dict (version 3 of the protocol).
 NdArray interface_argument(std::string_view operation, PyObject* owner, nb::handle interface,
-                           DType known) {
+                           DType known, const char* protocol) {
   if (!PyDict_Check(interface.ptr()))
-    type_error(operation, "__array_interface__ of ", type_name(owner), " is no dict");
+    type_error(operation, protocol, " of ", type_name(owner), " is no dict");
   const auto item = [&](const char* key) {
     return nb::borrow(PyDict_GetItemString(interface.ptr(), key));
   };
@@ -17,13 +17,13 @@ NdArray interface_argument(std::string_view operation, PyObject* owner, nb::hand
                    strides = item("strides");
   if (!shape.is_valid() || !PyTuple_Check(shape.ptr()) || !typestr.is_valid() ||
       !PyUnicode_Check(typestr.ptr())) {
-    type_error(operation, "__array_interface__ of ", type_name(owner), " lacks shape or typestr");
+    type_error(operation, protocol, " of ", type_name(owner), " lacks shape or typestr");
   }
   const std::string descr = nb::cast<std::string>(typestr);
   interop::NdArrayMemory memory;
   memory.dtype = known != DType::none ? known : dtype_from_descr(descr);
   if (memory.dtype == DType::none) {
-    type_error(operation, "__array_interface__ of ", type_name(owner), " has the typestr '", descr,
+    type_error(operation, protocol, " of ", type_name(owner), " has the typestr '", descr,
                "', for which there is no dtype. Convert the array with astype() first");
   }
   memory.byte_swapped = descr[0] == '>' && item_size(memory.dtype) > 1;
@@ -31,7 +31,7 @@ NdArray interface_argument(std::string_view operation, PyObject* owner, nb::hand
   if (strides.is_valid() && !strides.is_none())
     memory.byte_strides = shape_argument(operation, strides.ptr());
   if (!data.is_valid() || !PyTuple_Check(data.ptr()) || PyTuple_GET_SIZE(data.ptr()) != 2) {
-    type_error(operation, "__array_interface__ of ", type_name(owner),
+    type_error(operation, protocol, " of ", type_name(owner),
                " gives no address; make an array of it with numpy.asarray()");
   }
   memory.data = PyLong_AsVoidPtr(PyTuple_GET_ITEM(data.ptr(), 0));
@@ -133,8 +133,7 @@ NdArray array_argument(std::string_view operation, PyObject* o) {
   }
   if (has(o, "__cuda_array_interface__")) {
     fail(ErrorCode::kUnsupported, operation, "the memory of ", type_name(o),
-         " is on a CUDA device, and plug-ins cannot take other libraries' device memory yet: bring "
-         "it to the host first");
+         " is on a CUDA device: share it with as_tensor(), and bring it to the host with cpu()");
   }
   type_error(operation, "expected an array, got ", type_name(o));
 }

@@ -1,5 +1,5 @@
-// What other libraries ask a Tensor for: the buffer protocol, __array__, __array_interface__,
-// __cuda_array_interface__, and the Array API's namespace. All of it reads the memory through the
+// What other libraries ask a Tensor for: the buffer protocol, __array__, __array_interface__, and
+// the Array API's namespace. All of it reads the memory through the
 // door to_numpy(), which refuses what cannot be shared.
 #include <cfloat>
 #include <cstring>
@@ -147,42 +147,6 @@ nb::dict array_interface(Self self) {
   return interface;
 }
 
-// ---- other libraries on CUDA ----
-
-// https://nvidia.github.io/numba-cuda/user/cuda_array_interface.html, version 3.
-nb::dict cuda_array_interface(Self self) {
-  const Tensor& t = *self;
-  if (t.device().backend() != "cuda") {
-    PyErr_SetString(
-        PyExc_AttributeError,
-        "__cuda_array_interface__: the tensor is not on a CUDA device; use cuda() first");
-    throw nb::python_error();
-  }
-  if (t.requires_grad()) {
-    fail(ErrorCode::kAutograd, "__cuda_array_interface__",
-         "the tensor requires grad, which would be lost: use t.detach()");
-  }
-  if (dtype_info(t.dtype()).numpy_descr.empty()) {
-    type_error("__cuda_array_interface__", "the protocol has no ", dtype_name(t.dtype()),
-               "; convert with .float(), or use DLPack");
-  }
-  synchronize(t.device());  // so that the reader needs no stream of ours
-  Dims byte_strides(t.strides());
-  for (int64_t& s : byte_strides) s *= item_size(t.dtype());
-  const bool one_byte = item_size(t.dtype()) == 1;
-  nb::dict interface;
-  interface["version"] = 3;
-  interface["shape"] = nb::steal(shape_tuple(t.shape()));
-  interface["strides"] = t.is_contiguous() ? nb::none() : nb::steal(shape_tuple(byte_strides));
-  interface["typestr"] =
-      nb::steal(text_object(concat_text(one_byte ? "|" : "<", dtype_info(t.dtype()).numpy_descr)));
-  interface["data"] =
-      nb::make_tuple(t.size() == 0 ? 0 : t.impl()->storage->memory.buffer + t.impl()->byte_offset(),
-                     t.read_only());
-  interface["stream"] = nb::none();
-  return interface;
-}
-
 // ---- the standard's facts about dtypes ----
 
 nb::object facts(nb::dict values) {
@@ -255,12 +219,6 @@ nb::object iinfo(nb::handle type) {
   return facts(f);
 }
 
-void property(const char* name, nb::object getter, const char* doc) {
-  const nb::object made = nb::borrow(reinterpret_cast<PyObject*>(&PyProperty_Type))(
-      getter, nb::none(), nb::none(), nb::str(doc));
-  checked(PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name, made.ptr()));
-}
-
 }  // namespace
 
 void add_buffer_slots(std::vector<PyType_Slot>& slots) {
@@ -273,8 +231,6 @@ void bind_array_protocols(nb::module_& m) {
          "NumPy's array of the tensor: shares unless the dtype changes or copy=True.");
   property("__array_interface__", nb::cpp_function(&array_interface),
            "NumPy's description of the memory.");
-  property("__cuda_array_interface__", nb::cpp_function(&cuda_array_interface),
-           "The description of CUDA memory, version 3.");
   method(
       "__array_namespace__",
       [](Self, nb::handle api_version) {

@@ -6,6 +6,7 @@
 #include "tenon/interop/dlpack.h"
 
 #include "interop/python/numpy_array.h"
+#include "tenon/device/stream.h"
 
 namespace tenon::python {
 namespace {
@@ -48,50 +49,46 @@ std::optional<dlpack::DLDevice> device_pair(nb::handle o) {
                                                             nb::object(pair[1]).ptr()))};
 }
 
-// The consumer's stream: this tensor's work is finished before the call returns, so that any stream
-// will do. The numbers are checked as the standard has them.
-void check_stream(const Tensor& t, nb::handle stream) {
-  if (stream.is_none()) return;
-  const int64_t number = int_argument("__dlpack__", "stream", stream.ptr());
-  if (t.device().host_addressable() && number != -1) {
-    fail(ErrorCode::kInvalidArgument, "__dlpack__", "stream should be None on ", t.device().text(),
-         ", not ", number);
-  }
-  if (number == 0)
-    fail(ErrorCode::kInvalidArgument, "__dlpack__",
-         "stream 0 is ambiguous and forbidden by the standard: 1 is the legacy default stream");
+// The consumer's stream as ToDlpackOptions has it: None is CUDA's legacy default stream, which has
+// the number 1; on other devices the host waits.
+std::optional<int64_t> stream_argument(const Tensor& t, nb::handle stream) {
+  if (!stream.is_none()) return int_argument("__dlpack__", "stream", stream.ptr());
+  if (dlpack_device(t.device()).device_type == dlpack::kDLCUDA) return 1;
+  return std::nullopt;
 }
 
 nb::object export_capsule(Self self, nb::handle stream, nb::handle max_version,
                           nb::handle dl_device, nb::handle copy) {
   return with_buffer_errors([&] {
     const Tensor& t = *self;
-    check_stream(t, stream);
     const ToDlpackOptions options = {.device = device_pair(dl_device),
-                                     .copy = optional_bool_argument("__dlpack__", copy.ptr())};
+                                     .copy = optional_bool_argument("__dlpack__", copy.ptr()),
+                                     .stream = stream_argument(t, stream)};
     bool versioned = false;
     if (!max_version.is_none()) {
       const nb::object major = max_version[0];
       versioned = int_argument("__dlpack__", "max_version", major.ptr()) >= dlpack::kMajorVersion;
     }
-    if (!t.device().host_addressable()) {
-      const WithoutGil released;
-      synchronize(t.device());
-    }
-    return versioned ? make_capsule(to_dlpack(t, options))
-                     : make_capsule(to_dlpack_unversioned(t, options));
+    const bool waits = !t.device().host_addressable();
+    if (versioned) return make_capsule(in_long_call(waits, [&] { return to_dlpack(t, options); }));
+    return make_capsule(in_long_call(waits, [&] { return to_dlpack_unversioned(t, options); }));
   });
 }
 
 // ---- importing ----
+
+bool is_dlpack(PyObject* o) {
+  return !PyType_Check(o) && PyObject_HasAttrString(o, "__dlpack__") != 0;
+}
 
 template <class Managed>
 Tensor consume(PyObject* capsule, const char* used_name, const FromDlpackOptions& options,
                interop::Report* report) {
   auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, capsule_name<Managed>()));
   if (managed == nullptr) throw nb::python_error();
-  Tensor t = from_dlpack(managed, options,
-                         report);  // on failure the capsule keeps its name and calls the deleter
+  // On failure the capsule keeps its name and calls the deleter.
+  const bool waits = managed->dl_tensor.device.device_type != dlpack::kDLCPU;
+  Tensor t = in_long_call(waits, [&] { return from_dlpack(managed, options, report); });
   checked(PyCapsule_SetName(capsule, used_name));
   return t;
 }
@@ -110,20 +107,37 @@ Tensor import_capsule(PyObject* capsule, const FromDlpackOptions& options,
        "constructed a tensor from it once");
 }
 
+// The stream that the producer is to make wait for its work: our current one on the device, as a
+// number. DLPack defines numbers for CUDA's and ROCm's streams; others' producers finish their
+// work.
+nb::object stream_for(PyObject* producer) {
+  if (PyObject_HasAttrString(producer, "__dlpack_device__") == 0) return nb::none();
+  const nb::object pair = nb::handle(producer).attr("__dlpack_device__")();
+  const std::optional<dlpack::DLDevice> where = device_pair(pair);
+  if (!where || (where->device_type != dlpack::kDLCUDA && where->device_type != dlpack::kDLROCM))
+    return nb::none();
+  const Device device = device_from_dlpack(*where);
+  if (device.state().synchronous) return nb::none();
+  return nb::int_(reinterpret_cast<intptr_t>(Stream::current(device).native()));
+}
+
 // Asks the producer in the newest words, then in the oldest.
-nb::object capsule_of(PyObject* producer, nb::handle dl_device, nb::handle copy) {
+nb::object capsule_of(PyObject* producer, nb::handle dl_device, nb::handle copy,
+                      nb::handle stream) {
   static PyObject *const newest_version =
                              checked(Py_BuildValue("(ii)", static_cast<int>(dlpack::kMajorVersion),
                                                    static_cast<int>(dlpack::kMinorVersion))),
                          *const names =
                              checked(PyTuple_Pack(1, nb::str("max_version").release().ptr())),
                          *const name = checked(PyUnicode_InternFromString("__dlpack__"));
-  if (dl_device.is_none() && copy.is_none()) {
+  nb::dict oldest;
+  if (!stream.is_none()) oldest["stream"] = stream;
+  if (dl_device.is_none() && copy.is_none() && stream.is_none()) {
     PyObject* arguments[] = {producer, newest_version};
     PyObject* capsule = PyObject_VectorcallMethod(name, arguments, 1, names);
     if (capsule != nullptr) return nb::steal(capsule);
   } else {
-    nb::dict keywords;
+    nb::dict keywords = nb::steal<nb::dict>(checked(PyDict_Copy(oldest.ptr())));
     keywords["max_version"] = nb::handle(newest_version);
     if (!dl_device.is_none()) keywords["dl_device"] = dl_device;
     if (!copy.is_none()) keywords["copy"] = copy;
@@ -133,7 +147,7 @@ nb::object capsule_of(PyObject* producer, nb::handle dl_device, nb::handle copy)
   }
   if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw nb::python_error();
   PyErr_Clear();
-  return nb::handle(producer).attr("__dlpack__")();
+  return nb::handle(producer).attr("__dlpack__")(**oldest);
 }
 
 Tensor from_producer(nb::handle x, nb::handle device, nb::handle copy, interop::Report* report) {
@@ -145,12 +159,19 @@ Tensor from_producer(nb::handle x, nb::handle device, nb::handle copy, interop::
   FromDlpackOptions options = {.device = optional_device_argument(device.ptr()),
                                .copy = optional_bool_argument("from_dlpack", copy.ptr())};
   if (PyCapsule_CheckExact(x.ptr())) return import_capsule(x.ptr(), options, report);
+  if (!is_dlpack(x.ptr()) && is_cuda_array(x.ptr())) {
+    return as_tensor(cuda_array_argument("from_dlpack", x.ptr(), nullptr),
+                     {.device = options.device, .copy = options.copy}, report);
+  }
   nb::object dl_device = nb::none();
   if (options.device.has_value()) {
     const dlpack::DLDevice d = dlpack_device(*options.device);
     dl_device = nb::make_tuple(static_cast<int>(d.device_type), static_cast<int>(d.device_id));
   }
-  const nb::object capsule = capsule_of(x.ptr(), dl_device, copy);
+  // Who is asked for a copy on the host waits himself.
+  const bool to_host = options.device && options.device->host_addressable();
+  const nb::object stream = to_host ? nb::none() : stream_for(x.ptr());
+  const nb::object capsule = capsule_of(x.ptr(), dl_device, copy, stream);
   return import_capsule(capsule.ptr(), options, report);
 }
 
@@ -164,7 +185,8 @@ int exchange_allocate(dlpack::DLTensor* prototype, DLManagedTensorVersioned** ou
     if (d == DType::none)
       fail(ErrorCode::kDType, "dlpack", "no dtype for ", dlpack_dtype_text(prototype->dtype));
     *out = to_dlpack(empty(DimsView(prototype->shape, static_cast<size_t>(prototype->ndim)), d,
-                           device_from_dlpack(prototype->device)))
+                           device_from_dlpack(prototype->device)),
+                     {.stream = kNoWait})
                .release();
     return 0;
   } catch (const std::exception& e) {
@@ -178,7 +200,7 @@ int exchange_export(void* object, DLManagedTensorVersioned** out) {
   return guarded([&] {
     return with_buffer_errors([&] {
       if (!is_tensor(static_cast<PyObject*>(object))) type_error("dlpack", "not a tenon.Tensor");
-      *out = to_dlpack(tensor_of(static_cast<PyObject*>(object))).release();
+      *out = to_dlpack(tensor_of(static_cast<PyObject*>(object)), {.stream = kNoWait}).release();
       return 0;
     });
   });
@@ -200,9 +222,15 @@ int exchange_borrow(void* object, dlpack::DLTensor* out) {
     });
   });
 }
-int exchange_stream(dlpack::DLDeviceType, int32_t, void** out) {
-  *out = nullptr;  // the default stream: exports are finished when they are handed out
-  return 0;
+// Null where nothing is ever in flight.
+int exchange_stream(dlpack::DLDeviceType type, int32_t id, void** out) {
+  return guarded([&] {
+    return with_buffer_errors([&] {
+      const Device device = device_from_dlpack({type, id});
+      *out = device.state().synchronous ? nullptr : Stream::current(device).native();
+      return 0;
+    });
+  });
 }
 }  // extern "C"
 
@@ -217,11 +245,12 @@ dlpack::DLPackExchangeAPI exchange = {
 
 }  // namespace
 
-bool is_dlpack(PyObject* o) {
-  return !PyType_Check(o) && PyObject_HasAttrString(o, "__dlpack__") != 0;
+bool is_foreign(PyObject* o) {
+  return is_array_like(o) && !is_numpy_array(o) && (is_dlpack(o) || is_cuda_array(o));
 }
 
-Tensor dlpack_argument(PyObject* o, interop::Report* report) {
+Tensor foreign_argument(std::string_view operation, PyObject* o, interop::Report* report) {
+  if (!is_dlpack(o)) return cuda_array_argument(operation, o, report);
   return from_producer(o, nb::none(), nb::none(), report);
 }
 

@@ -17,15 +17,12 @@ namespace {
 
 using interop::Report;
 
-// An array of another library than NumPy, which may be on a device: DLPack says where.
-bool is_foreign(PyObject* o) { return is_array_like(o) && !is_numpy_array(o) && is_dlpack(o); }
-
 Tensor make_tensor(PyObject* o, DType dtype, std::optional<Device> device, bool requires_grad,
                    Report* report = nullptr) {
   const TensorOptions options = {
       .dtype = dtype, .device = device.value_or(Device()), .requires_grad = requires_grad};
   if (is_tensor(o) || is_foreign(o)) {
-    const Tensor other = is_tensor(o) ? tensor_of(o) : dlpack_argument(o);
+    const Tensor other = is_tensor(o) ? tensor_of(o) : foreign_argument("tensor", o);
     return in_long_call(other, [&] {
       return tensor(other, {.dtype = dtype, .device = device, .requires_grad = requires_grad},
                     report);
@@ -58,8 +55,14 @@ TensorResult make_as_tensor(PyObject* o, DType dtype, std::optional<Device> devi
         }));
   }
   if (is_foreign(o)) {
-    return wrapped(
-        as_tensor(dlpack_argument(o), {.dtype = dtype, .device = device, .copy = copy}, report));
+    Report taken;
+    const Tensor other = foreign_argument("as_tensor", o, report != nullptr ? &taken : nullptr);
+    Tensor t = in_long_call(other, [&] {
+      return as_tensor(other, {.dtype = dtype, .device = device, .copy = copy}, report);
+    });
+    // What nothing was added to is told as it came in: the producer may have copied.
+    if (report != nullptr && report->shared) *report = taken;
+    return wrapped(std::move(t));
   }
   if (is_array_like(o)) {
     const interop::NdArray array = array_argument("as_tensor", o);

@@ -22,5 +22,6 @@ NB_MODULE(_tenon, m) {
   bind_files(m);
   bind_array_protocols(m);
   bind_dlpack(m);
+  bind_cuda_array(m);
   bind_pickle(m);
 }

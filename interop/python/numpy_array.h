@@ -44,9 +44,11 @@ interop::NdArray array_argument(std::string_view operation, PyObject* o);
 
 // The same of an ndarray, and of an object's __array_interface__ (version 3), a dict.
 interop::NdArray numpy_array_argument(std::string_view operation, PyObject* o);
-// `known` where the dtype is known and has no code of its own there.
+// `known` where the dtype is known and has no code of its own there. Another protocol of the same
+// shape has its own name; its memory is described and not touched.
 interop::NdArray interface_argument(std::string_view operation, PyObject* owner,
-                                    nb::handle interface, DType known = DType::none);
+                                    nb::handle interface, DType known = DType::none,
+                                    const char* protocol = "__array_interface__");
 // "<f4" -> float32; none where there is no such dtype.
 DType dtype_from_descr(std::string_view descr);
 

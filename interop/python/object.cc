@@ -226,11 +226,8 @@ Tensor tensor_argument(std::string_view operation, PyObject* o) {
   if (is_tensor(o)) return tensor_of(o);
   Tensor plain = share_plain_array(o);
   if (plain.defined()) return plain;
-  if (is_array_like(o)) {
-    // Arrays of other libraries may be on a device, which only DLPack can say.
-    if (!is_numpy_array(o) && is_dlpack(o)) return dlpack_argument(o);
-    return as_tensor(array_argument(operation, o));
-  }
+  if (is_foreign(o)) return foreign_argument(operation, o);
+  if (is_array_like(o)) return as_tensor(array_argument(operation, o));
   type_error(
       operation, "expected a Tensor or an array, got ", type_name(o),
       PySequence_Check(o) || PyNumber_Check(o) ? "; make a tensor of it with tenon.tensor()" : "");

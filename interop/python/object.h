@@ -255,9 +255,13 @@ inline void settle(Argument& x, Argument& y) {
   if (__builtin_expect(y.is_complex_number(), 0)) y.make_complex_tensor(x);
 }
 
-// Does o hand out DLPack capsules?
-bool is_dlpack(PyObject* o);
-Tensor dlpack_argument(PyObject* o, interop::Report* report = nullptr);
+// An array of another library than NumPy, which may be on a device: DLPack and
+// __cuda_array_interface__ say where. Its memory is shared.
+bool is_foreign(PyObject* o);
+Tensor foreign_argument(std::string_view operation, PyObject* o, interop::Report* report = nullptr);
+// The second of the two.
+bool is_cuda_array(PyObject* o);
+Tensor cuda_array_argument(std::string_view operation, PyObject* o, interop::Report* report);
 // A tensor from a tensor or an array (not from a number).
 Tensor tensor_argument(std::string_view operation, PyObject* o);
 // True, 3, 0.5; throws for others.
@@ -341,6 +345,7 @@ void bind_nn(nb::module_& m);
 void bind_files(nb::module_& m);
 void bind_array_protocols(nb::module_& m);
 void bind_dlpack(nb::module_& m);
+void bind_cuda_array(nb::module_& m);
 void bind_pickle(nb::module_& m);
 
 // What the files add to the Tensor type before it is made.
@@ -352,6 +357,8 @@ void add_buffer_slots(std::vector<PyType_Slot>& slots);
 
 // Adds C functions as methods of Tensor; the list ends with a name of null and lives for ever.
 void add_methods(PyMethodDef* list);
+// Adds a property of Tensor.
+void property(const char* name, nb::object getter, const char* doc);
 // Adds a method to Tensor.
 template <class F, class... Extra>
 void method(const char* name, F&& f, const Extra&... extra) {

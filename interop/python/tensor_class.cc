@@ -210,6 +210,12 @@ constexpr const char* kDoc =
 
 }  // namespace
 
+void property(const char* name, nb::object getter, const char* doc) {
+  const nb::object made = nb::borrow(reinterpret_cast<PyObject*>(&PyProperty_Type))(
+      getter, nb::none(), nb::none(), nb::str(doc));
+  checked(PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name, made.ptr()));
+}
+
 void add_methods(PyMethodDef* list) {
   for (; list->ml_name != nullptr; ++list) {
     const nb::object descriptor = steal(PyDescr_NewMethod(tensor_type, list));

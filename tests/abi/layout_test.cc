@@ -207,7 +207,7 @@ OFFSET(TenonCoreOps, kernel_create, 80);
 OFFSET(TenonCoreOps, kernel_destroy, 88);
 OFFSET(TenonCoreOps, kernel_launch, 96);
 
-SIZE(TenonStreamOps, 88);
+SIZE(TenonStreamOps, 104);
 OFFSET(TenonStreamOps, size, 0);
 OFFSET(TenonStreamOps, reserved, 4);
 OFFSET(TenonStreamOps, stream_create, 8);
@@ -220,14 +220,18 @@ OFFSET(TenonStreamOps, event_record, 56);
 OFFSET(TenonStreamOps, event_wait, 64);
 OFFSET(TenonStreamOps, event_sync, 72);
 OFFSET(TenonStreamOps, event_query, 80);
+OFFSET(TenonStreamOps, stream_import, 88);
+OFFSET(TenonStreamOps, stream_native, 96);
 
-SIZE(TenonMemOps, 40);
+SIZE(TenonMemOps, 56);
 OFFSET(TenonMemOps, size, 0);
 OFFSET(TenonMemOps, reserved, 4);
 OFFSET(TenonMemOps, mem_info, 8);
 OFFSET(TenonMemOps, pinned_alloc, 16);
 OFFSET(TenonMemOps, pinned_free, 24);
 OFFSET(TenonMemOps, copy_peer, 32);
+OFFSET(TenonMemOps, mem_import, 40);
+OFFSET(TenonMemOps, mem_export, 48);
 
 SIZE(TenonTensorOps, 32);
 OFFSET(TenonTensorOps, size, 0);
@@ -271,7 +275,7 @@ OFFSET(TenonTestOps, set_memory_limit, 24);
 OFFSET(TenonTestOps, counters, 32);
 
 NUMBER(TENON_ABI_MAJOR, 0);
-NUMBER(TENON_ABI_MINOR, 2);
+NUMBER(TENON_ABI_MINOR, 3);
 NUMBER(TENON_ABI_MAX_RANK, 8);
 
 NUMBER(TENON_OK, 0);

@@ -46,7 +46,12 @@ Context contexts[FAKE_MAX_DEVICES] = {{0, false}, {1, false}, {2, false}, {3, fa
 thread_local std::vector<Context*> current;
 std::recursive_mutex mutex;
 std::set<const void*> pinned;
-std::map<CUdeviceptr, size_t> memory;
+struct Allocation {
+  size_t bytes;
+  int device;
+};
+std::map<CUdeviceptr, Allocation> memory;
+std::map<CUevent, CUstream> recorded_on;
 
 // Before everything: may a call be made at all?
 CUresult Started() {
@@ -202,7 +207,7 @@ API cuMemAlloc_v2(CUdeviceptr* address, size_t bytes) {
   void* const made = aligned_alloc(256, (bytes + 255) / 256 * 256);
   memset(made, 0xA5, bytes);  // never zero by luck
   *address = reinterpret_cast<CUdeviceptr>(made);
-  memory[*address] = bytes;
+  memory[*address] = {bytes, current.back()->device};
   ++fake.live_allocations;
   return CUDA_SUCCESS;
 }
@@ -232,10 +237,23 @@ API cuMemFreeHost(void* p) {
   if (pinned.erase(p) == 0) return CUDA_ERROR_INVALID_VALUE;
   return Drop(p, &fake.live_pinned);
 }
-API cuPointerGetAttribute(void* data, CUpointer_attribute, CUdeviceptr p) {
+API cuPointerGetAttribute(void* data, CUpointer_attribute asked, CUdeviceptr p) {
   const std::lock_guard lock(mutex);
-  *static_cast<unsigned*>(data) = CU_MEMORYTYPE_HOST;
-  return pinned.count(reinterpret_cast<void*>(p)) != 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  const bool is_host = pinned.count(reinterpret_cast<void*>(p)) != 0;
+  auto found = memory.upper_bound(p);
+  const bool is_device =
+      found != memory.begin() && (--found, p - found->first < found->second.bytes);
+  if (!is_host && !is_device) return CUDA_ERROR_INVALID_VALUE;
+  switch (asked) {
+    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
+      *static_cast<unsigned*>(data) = is_host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+      return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
+      *static_cast<int*>(data) = is_host ? 0 : found->second.device;
+      return CUDA_SUCCESS;
+    default:
+      return CUDA_ERROR_INVALID_VALUE;
+  }
 }
 API cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t bytes, CUstream) {
   const CUresult result = InContext();
@@ -266,9 +284,18 @@ API cuStreamDestroy_v2(CUstream handle) {
   const std::lock_guard lock(mutex);
   return Drop(handle, &fake.live_streams);
 }
-API cuStreamSynchronize(CUstream) { return InContext(); }
+API cuStreamSynchronize(CUstream) {
+  const std::lock_guard lock(mutex);
+  ++fake.host_waits;
+  return InContext();
+}
 API cuStreamQuery(CUstream) { return Query(); }
-API cuStreamWaitEvent(CUstream, CUevent, unsigned int) { return InContext(); }
+API cuStreamWaitEvent(CUstream stream, CUevent event, unsigned int) {
+  const std::lock_guard lock(mutex);
+  fake.waiting_stream = stream;
+  fake.earlier_stream = recorded_on[event];
+  return InContext();
+}
 API cuEventCreate(CUevent* handle, unsigned int) {
   const std::lock_guard lock(mutex);
   return Make(handle, &fake.live_events);
@@ -277,8 +304,16 @@ API cuEventDestroy_v2(CUevent handle) {
   const std::lock_guard lock(mutex);
   return Drop(handle, &fake.live_events);
 }
-API cuEventRecord(CUevent, CUstream) { return InContext(); }
-API cuEventSynchronize(CUevent) { return InContext(); }
+API cuEventRecord(CUevent event, CUstream stream) {
+  const std::lock_guard lock(mutex);
+  recorded_on[event] = stream;
+  return InContext();
+}
+API cuEventSynchronize(CUevent) {
+  const std::lock_guard lock(mutex);
+  ++fake.host_waits;
+  return InContext();
+}
 API cuEventQuery(CUevent) { return Query(); }
 API cuModuleLoadData(CUmodule* handle, const void* image) {
   const std::lock_guard lock(mutex);

@@ -29,6 +29,10 @@ typedef struct FakeDriver {
   char last_kernel[128];
   int context_depth; /* pushed, by all threads together */
   int staged_copies; /* to the device, from pinned memory */
+  int host_waits;    /* for a stream or an event */
+  /* by the latest wait of a stream for an event: the stream, and the one the event was recorded on
+   */
+  void *waiting_stream, *earlier_stream;
 } FakeDriver;
 
 /* The one fake driver of the process; its symbol in the library is tenon_fake_driver. */

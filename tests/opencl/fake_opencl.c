@@ -11,11 +11,17 @@
 
 static FakeOpencl fake;
 static int lost;
-static char platform, device, context, queue, program, kernel;
+static char platform, device, context, program, kernel;
 
 struct _cl_mem {
+  cl_context context;
   size_t bytes;
+  int references;
   char data[];
+};
+struct _cl_command_queue {
+  cl_context context;
+  int references;
 };
 struct _cl_event {
   int references, status;
@@ -119,16 +125,29 @@ API cl_int clReleaseContext(cl_context c) {
 }
 API cl_command_queue clCreateCommandQueue(cl_context c, cl_device_id d, cl_bitfield properties,
                                           cl_int* result) {
-  (void)c, (void)d;
-  if (properties != 0) { /* in order */
-    *result = CL_INVALID_VALUE;
-    return NULL;
-  }
-  return made(&queue, &fake.live_queues, result);
+  cl_command_queue q;
+  (void)d;
+  *result = properties != 0 ? CL_INVALID_VALUE : now(); /* in order */
+  if (*result != CL_SUCCESS) return NULL;
+  q = malloc(sizeof *q);
+  q->context = c;
+  q->references = 1;
+  ++fake.live_queues;
+  return q;
+}
+API cl_int clRetainCommandQueue(cl_command_queue q) {
+  ++q->references;
+  return CL_SUCCESS;
 }
 API cl_int clReleaseCommandQueue(cl_command_queue q) {
-  (void)q;
+  if (--q->references > 0) return CL_SUCCESS;
+  free(q);
   return gone(&fake.live_queues);
+}
+API cl_int clGetCommandQueueInfo(cl_command_queue q, cl_uint what, size_t room, void* value,
+                                 size_t* size) {
+  if (q == NULL || what != CL_QUEUE_CONTEXT) return CL_INVALID_COMMAND_QUEUE;
+  return answer(&q->context, sizeof q->context, room, value, size);
 }
 API cl_int clFlush(cl_command_queue q) {
   (void)q;
@@ -140,21 +159,29 @@ API cl_int clFinish(cl_command_queue q) {
 }
 API cl_mem clCreateBuffer(cl_context c, cl_bitfield flags, size_t bytes, void* data,
                           cl_int* result) {
-  (void)c;
   *result = arrives(&fake.fail_alloc_at) ? CL_MEM_OBJECT_ALLOCATION_FAILURE : now();
   if (*result != CL_SUCCESS) return NULL;
   cl_mem memory = malloc(sizeof *memory + bytes);
+  memory->context = c;
   memory->bytes = bytes;
+  memory->references = 1;
   if ((flags & CL_MEM_COPY_HOST_PTR) != 0) memcpy(memory->data, data, bytes);
   ++fake.live_buffers;
   return memory;
 }
+API cl_int clRetainMemObject(cl_mem memory) {
+  ++memory->references;
+  return CL_SUCCESS;
+}
 API cl_int clReleaseMemObject(cl_mem memory) {
+  if (--memory->references > 0) return CL_SUCCESS;
   free(memory);
   return gone(&fake.live_buffers);
 }
 API cl_int clGetMemObjectInfo(cl_mem memory, cl_uint what, size_t room, void* value, size_t* size) {
-  (void)what;
+  if (memory == NULL) return CL_INVALID_MEM_OBJECT;
+  if (what == CL_MEM_CONTEXT)
+    return answer(&memory->context, sizeof memory->context, room, value, size);
   return answer(&memory->bytes, sizeof memory->bytes, room, value, size);
 }
 API cl_int clEnqueueReadBuffer(cl_command_queue q, cl_mem from, cl_bool blocking, size_t offset,

@@ -20,6 +20,17 @@ namespace fs = std::filesystem;
 inline std::string* plugin_path;
 inline std::string* fake_path;
 
+inline int RunPluginTests(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  if (argc != 3) {
+    fprintf(stderr, "usage: %s PLUGIN FAKE_OPENCL\n", argv[0]);
+    return 2;
+  }
+  plugin_path = new std::string(fs::absolute(argv[1]));
+  fake_path = new std::string(fs::absolute(argv[2]));
+  return RUN_ALL_TESTS();
+}
+
 class PluginTest : public testing::Test {
  protected:
   PluginTest() : fake_(State()) {

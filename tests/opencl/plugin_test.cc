@@ -323,13 +323,4 @@ TEST_F(CacheTest, ACacheThatCannotBeWrittenCostsTimeOnly) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  if (argc != 3) {
-    fprintf(stderr, "usage: plugin_test PLUGIN FAKE_OPENCL\n");
-    return 2;
-  }
-  plugin_path = new std::string(fs::absolute(argv[1]));
-  fake_path = new std::string(fs::absolute(argv[2]));
-  return RUN_ALL_TESTS();
-}
+int main(int argc, char** argv) { return RunPluginTests(argc, argv); }

@@ -16,7 +16,7 @@ simdev +loaded +0\.2 .* 2 +/.*/libtenon_backend_simdev\.so
 no_devices +loaded +0\.2 .* 0 +/.*
  +no device: no_devices: no such hardware
 wrong_major +refused +- +- +- +/.*
- +needs ABI 1, this Tenon provides ABI 0\.2
+ +needs ABI 1, this Tenon provides ABI 0\.3
 null_function +refused +0\.2
  +its core table lacks copy_d2h
   open_fails:0: cannot be opened

@@ -84,6 +84,7 @@ void Device::Close() {
   std::unordered_map<uint64_t, std::shared_ptr<Stream>> streams;
   {
     std::lock_guard lock(mutex_);
+    for (const uint64_t handle : imported_) streams_.erase(handle);
     streams.swap(streams_);
   }
   for (auto& [handle, stream] : streams) stream->Stop();
@@ -124,13 +125,52 @@ TenonBuffer Device::Allocate(uint64_t bytes) {
 void Device::Free(TenonBuffer buffer) {
   const std::shared_ptr<Region> region = Take(mutex_, regions_, buffer);
   if (region == nullptr) return;
-  region->Free();
   std::lock_guard lock(mutex_);
+  if (imported_.erase(buffer) != 0) return;
+  region->Free();
   used_bytes_ -= region->bytes();
 }
 
 std::shared_ptr<Region> Device::FindRegion(TenonBuffer buffer, const char* what) {
   return Find(mutex_, regions_, buffer, what);
+}
+
+std::shared_ptr<Region> Device::RegionAt(const char* address) {  // mutex_ is held
+  for (const auto& [handle, region] : regions_) {
+    if (imported_.count(handle) == 0 && address >= region->address() &&
+        address < region->address() + region->bytes()) {
+      return region;
+    }
+  }
+  return nullptr;
+}
+
+bool Device::Owns(const char* address) {
+  std::lock_guard lock(mutex_);
+  return RegionAt(address) != nullptr;
+}
+
+TenonBuffer Device::Import(char* first, uint64_t bytes, uint64_t* buffer_offset) {
+  std::lock_guard lock(mutex_);
+  std::shared_ptr<Region> region = RegionAt(first);
+  if (region == nullptr) {
+    throw Failure(TENON_INVALID_ARGUMENT,
+                  "simdev: device " + std::to_string(index_) + " has no memory there");
+  }
+  *buffer_offset = static_cast<uint64_t>(first - region->address());
+  if (bytes > region->bytes() - *buffer_offset) {
+    throw Failure(TENON_INVALID_ARGUMENT, "simdev: only " +
+                                              std::to_string(region->bytes() - *buffer_offset) +
+                                              " bytes are there, not " + std::to_string(bytes));
+  }
+  const TenonBuffer buffer = NewHandle(kRegion);
+  regions_[buffer] = std::move(region);
+  imported_.insert(buffer);
+  return buffer;
+}
+
+char* Device::Export(TenonBuffer buffer, uint64_t buffer_offset) {
+  return FindRegion(buffer, "buffer")->address() + buffer_offset;
 }
 
 void Device::MemoryInfo(uint64_t* free_bytes, uint64_t* total_bytes) {
@@ -151,7 +191,25 @@ TenonStream Device::CreateStream() {
 void Device::DestroyStream(TenonStream stream) {
   if (stream == 0) return;
   const std::shared_ptr<Stream> taken = Take(mutex_, streams_, stream);
+  {
+    std::lock_guard lock(mutex_);
+    if (imported_.erase(stream) != 0) return;
+  }
   if (taken != nullptr) taken->Stop();
+}
+
+TenonStream Device::ImportStream(void* native) {
+  std::lock_guard lock(mutex_);
+  for (const auto& [handle, stream] : streams_) {
+    if (stream.get() != native) continue;
+    const std::shared_ptr<Stream> found = stream;
+    const TenonStream imported = NewHandle(kStream);
+    streams_[imported] = found;
+    imported_.insert(imported);
+    return imported;
+  }
+  throw Failure(TENON_INVALID_ARGUMENT,
+                "simdev: device " + std::to_string(index_) + " has no such native stream");
 }
 
 std::shared_ptr<Stream> Device::FindStream(TenonStream stream) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "tenon/abi/tenon_kit_program.h"
@@ -46,10 +47,16 @@ class Device {
   TenonBuffer Allocate(uint64_t bytes);
   void Free(TenonBuffer buffer);
   std::shared_ptr<Region> FindRegion(TenonBuffer buffer, const char* what);
+  // Memory of a region, by an address that mem_export gave out: of this device, whoever allocated
+  // it.
+  TenonBuffer Import(char* first, uint64_t bytes, uint64_t* buffer_offset);
+  bool Owns(const char* address);
+  char* Export(TenonBuffer buffer, uint64_t buffer_offset);
   void MemoryInfo(uint64_t* free_bytes, uint64_t* total_bytes);
 
   TenonStream CreateStream();
   void DestroyStream(TenonStream stream);
+  TenonStream ImportStream(void* native);
   std::shared_ptr<Stream> FindStream(TenonStream stream);  // 0: the default stream
 
   TenonEvent CreateEvent();
@@ -73,6 +80,7 @@ class Device {
 
  private:
   uint64_t NewHandle(uint64_t kind);
+  std::shared_ptr<Region> RegionAt(const char* address);  // NULL: none
 
   const uint32_t index_;
   const Inner& inner_;
@@ -82,6 +90,7 @@ class Device {
 
   std::mutex mutex_;  // of all below
   uint64_t last_serial_ = 0;
+  std::unordered_set<uint64_t> imported_;  // handles of regions and streams that have another one
   std::unordered_map<uint64_t, std::shared_ptr<Region>> regions_;
   std::unordered_map<uint64_t, std::shared_ptr<Stream>> streams_;
   std::unordered_map<uint64_t, std::shared_ptr<Event>> events_;

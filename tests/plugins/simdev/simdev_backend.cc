@@ -18,6 +18,7 @@
 
 #include "tenon/abi/tenon_plugin.hpp"
 #include "tests/plugins/simdev/device.h"
+#include "tests/plugins/simdev/entries.h"
 #include "tests/plugins/simdev/launch.h"
 #include "tests/plugins/simdev/simdev_ops.h"
 
@@ -43,6 +44,8 @@ OpenDevices& Open() {
   return *open;
 }
 
+}  // namespace
+
 std::shared_ptr<Device> FindDevice(TenonDevice handle) {
   const uint64_t index = handle - kDeviceTag;
   std::lock_guard lock(Open().mutex);
@@ -58,6 +61,8 @@ std::shared_ptr<Device> FindWorkingDevice(TenonDevice handle) {
   return device;
 }
 
+namespace {
+
 void CheckIndex(uint32_t index) {
   if (index >= kDevices) {
     throw Failure(TENON_INVALID_ARGUMENT,
@@ -71,11 +76,6 @@ uint64_t Option(const char* key, uint64_t otherwise) {
 }
 
 uint64_t TotalBytes() { return Option("SIMDEV_MEMORY_MB", 4096) << 20; }
-
-TenonStatus Report(const Fault& fault, TenonError* error) {
-  return fault.code == TENON_OK ? TENON_OK
-                                : tenon_fail(error, fault.code, "%s", fault.message.c_str());
-}
 
 // ---- core
 // ----------------------------------------------------------------------------------------
@@ -208,69 +208,6 @@ TenonStatus KernelLaunch(TenonDevice device, TenonStream stream, TenonKernel ker
   return guard(error, [&] { LaunchKernel(*FindWorkingDevice(device), stream, kernel, launch); });
 }
 
-// ---- streams
-// -------------------------------------------------------------------------------------
-
-TenonStatus StreamCreate(TenonDevice device, int32_t, TenonStream* stream,
-                         TenonError* error) noexcept {
-  return guard(error, [&] { *stream = FindWorkingDevice(device)->CreateStream(); });
-}
-
-void StreamDestroy(TenonDevice device, TenonStream stream) noexcept {
-  guard(nullptr, [&] { FindDevice(device)->DestroyStream(stream); });
-}
-
-TenonStatus StreamSync(TenonDevice device, TenonStream stream, TenonError* error) noexcept {
-  return guard(
-      error, [&] { return Report(FindWorkingDevice(device)->FindStream(stream)->Sync(), error); });
-}
-
-TenonStatus StreamQuery(TenonDevice device, TenonStream stream, TenonError* error) noexcept {
-  return guard(
-      error, [&] { return Report(FindWorkingDevice(device)->FindStream(stream)->Query(), error); });
-}
-
-TenonStatus EventCreate(TenonDevice device, TenonEvent* event, TenonError* error) noexcept {
-  return guard(error, [&] { *event = FindWorkingDevice(device)->CreateEvent(); });
-}
-
-void EventDestroy(TenonDevice device, TenonEvent event) noexcept {
-  guard(nullptr, [&] { FindDevice(device)->DestroyEvent(event); });
-}
-
-TenonStatus EventRecord(TenonDevice handle, TenonStream stream, TenonEvent event_handle,
-                        TenonError* error) noexcept {
-  return guard(error, [&] {
-    const std::shared_ptr<Device> device = FindWorkingDevice(handle);
-    const std::shared_ptr<Stream> on = device->FindStream(stream);
-    const std::shared_ptr<Event> event = device->FindEvent(event_handle);
-    on->EnqueueMarker(
-        [event, record = event->Record()](const Fault& fault) { event->Complete(record, fault); });
-  });
-}
-
-TenonStatus EventWait(TenonDevice handle, TenonStream stream, TenonEvent event_handle,
-                      TenonError* error) noexcept {
-  return guard(error, [&] {
-    const std::shared_ptr<Device> device = FindWorkingDevice(handle);
-    const std::shared_ptr<Stream> on = device->FindStream(stream);
-    const std::shared_ptr<Event> event = device->FindEvent(event_handle);
-    on->EnqueueMarker([event, record = event->Latest()](const Fault&) { event->Wait(record); });
-  });
-}
-
-TenonStatus EventSync(TenonDevice device, TenonEvent event_handle, TenonError* error) noexcept {
-  return guard(error, [&] {
-    const std::shared_ptr<Event> event = FindWorkingDevice(device)->FindEvent(event_handle);
-    return Report(event->Wait(event->Latest()), error);
-  });
-}
-
-TenonStatus EventQuery(TenonDevice device, TenonEvent event, TenonError* error) noexcept {
-  return guard(error,
-               [&] { return Report(FindWorkingDevice(device)->FindEvent(event)->Query(), error); });
-}
-
 // ---- memory, tensor
 // ------------------------------------------------------------------------------
 
@@ -307,6 +244,35 @@ TenonStatus CopyPeer(TenonDevice dst_device, TenonStream stream, TenonBuffer dst
             std::memcpy(to->address() + dst_offset, from->address() + src_offset, bytes);
           return fault;
         });
+  });
+}
+
+// Simulated memory has addresses, though nobody may look there.
+TenonStatus MemImport(TenonDevice handle, void* memory, int64_t offset, uint64_t bytes,
+                      TenonBuffer* buffer, uint64_t* buffer_offset, TenonError* error) noexcept {
+  return guard(error, [&] {
+    const std::shared_ptr<Device> device = FindWorkingDevice(handle);
+    char* const first = static_cast<char*>(memory) + offset;
+    for (uint32_t i = 0; i < kDevices; ++i) {
+      std::shared_ptr<Device> other;
+      {
+        std::lock_guard lock(Open().mutex);
+        other = Open().devices[i];
+      }
+      if (other == nullptr || other == device || !other->Owns(first)) continue;
+      throw Failure(TENON_INVALID_ARGUMENT, "simdev: the memory is device " + std::to_string(i) +
+                                                "'s, not device " +
+                                                std::to_string(device->index()) + "'s");
+    }
+    *buffer = device->Import(first, bytes, buffer_offset);
+  });
+}
+
+TenonStatus MemExport(TenonDevice device, TenonBuffer buffer, uint64_t buffer_offset, void** memory,
+                      uint64_t* offset, TenonError* error) noexcept {
+  return guard(error, [&] {
+    *memory = FindWorkingDevice(device)->Export(buffer, buffer_offset);
+    *offset = 0;
   });
 }
 
@@ -381,10 +347,8 @@ const void* QueryExtension(const char* name, uint32_t version) noexcept {
 constexpr TenonCoreOps core = {
     sizeof core, 0,       DeviceCount, DeviceProps, DeviceOpen,   DeviceClose,   MemAlloc,
     MemFree,     CopyH2d, CopyD2h,     CopyD2d,     KernelCreate, KernelDestroy, KernelLaunch};
-constexpr TenonStreamOps streams = {sizeof streams, 0,           StreamCreate, StreamDestroy,
-                                    StreamSync,     StreamQuery, EventCreate,  EventDestroy,
-                                    EventRecord,    EventWait,   EventSync,    EventQuery};
-constexpr TenonMemOps memory = {sizeof memory, 0, MemInfo, PinnedAlloc, PinnedFree, CopyPeer};
+constexpr TenonMemOps memory = {sizeof memory, 0,        MemInfo,   PinnedAlloc,
+                                PinnedFree,    CopyPeer, MemImport, MemExport};
 constexpr TenonTensorOps tensor = {sizeof tensor, 0, CallMatmul, CallGather, CallScatter};
 constexpr TenonFusedOps fused = {sizeof fused,
                                  0,
@@ -396,7 +360,7 @@ constexpr TenonFusedOps fused = {sizeof fused,
                                  CallFused<TenonLayerNormBackwardArgs, LayerNormBackward>};
 constexpr TenonBackend backend = {
     sizeof backend, TENON_ABI_MAJOR, TENON_ABI_MINOR, 0,       "simdev", "Tenon",        "0.1",
-    &core,          &streams,        &memory,         &tensor, &fused,   QueryExtension, nullptr};
+    &core,          &kStreams,       &memory,         &tensor, &fused,   QueryExtension, nullptr};
 
 }  // namespace
 }  // namespace simdev
