@@ -164,7 +164,7 @@ Tensor borrow(const Checked& c, bool read_only) {
                        read_only, nullptr, nullptr);
   }
   return from_device_memory(c.device, c.memory, c.offset, c.dtype, c.shape, c.strides, read_only,
-                            nullptr, nullptr);
+                            nullptr, nullptr, kOperation);
 }
 
 void check_copy_can_read(const Checked& c) {

@@ -119,14 +119,14 @@ Tensor from_memory(void* data, DType dtype, DimsView shape, DimsView strides, bo
 
 Tensor from_device_memory(Device device, void* memory, int64_t offset, DType dtype, DimsView shape,
                           DimsView strides, bool read_only, void (*release)(void* context),
-                          void* context) {
-  const Reach reach = reach_of("from_device_memory", shape, strides);
+                          void* context, std::string_view operation) {
+  const Reach reach = reach_of(operation, shape, strides);
   const int64_t item = item_size(dtype);
   const uint64_t bytes = static_cast<uint64_t>(reach.count * item);
   Storage* s = bytes == 0
                    ? new_external_storage(device.state(), nullptr, 0, read_only, nullptr, nullptr)
                    : new_imported_storage(device.state(), memory, offset + reach.low * item, bytes,
-                                          read_only, "from_device_memory");
+                                          read_only, operation);
   return on_foreign(s, reach, dtype, shape, strides, release, context);
 }
 

@@ -257,10 +257,10 @@ Tensor from_memory(void* data, DType dtype, DimsView shape, DimsView strides, bo
                    void (*release)(void* context), void* context);
 // The same over another library's memory on a device that is not the host: `memory` and `offset`
 // (bytes) name the first element as the device's own API does (ABI: mem_import). `release` runs
-// when the work that uses the memory is done, too.
+// when the work that uses the memory is done, too. Errors name `operation`.
 Tensor from_device_memory(Device device, void* memory, int64_t offset, DType dtype, DimsView shape,
                           DimsView strides, bool read_only, void (*release)(void* context),
-                          void* context);
+                          void* context, std::string_view operation = "from_device_memory");
 
 // --- scopes
 // ------------------------------------------------------------------------------------------------

@@ -108,7 +108,8 @@ Tensor cuda_array_argument(std::string_view operation, PyObject* o, interop::Rep
   Tensor t = on_its_device(operation, o, [&](Device device) {
     Tensor shared = from_device_memory(
         device, const_cast<std::byte*>(array.data()), 0, array.dtype(), array.shape(), strides,
-        array.read_only(), [](void* context) { delete static_cast<Owner*>(context); }, owner.get());
+        array.read_only(), [](void* context) { delete static_cast<Owner*>(context); }, owner.get(),
+        operation);
     (void)owner.release();
     // What we enqueue from now on comes after the work there.
     if (native != -1) Stream::current(device).wait_native(reinterpret_cast<void*>(native));

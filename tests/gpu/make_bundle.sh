@@ -12,7 +12,7 @@ most=$((60 << 20))
 plugin=//backends/cuda:libtenon_backend_cuda.so
 programs=(//tests/gpu:gpu_benchmark //tests/gpu:gpu_test_program //tools:devices //tools:train)
 # Every core test there is, as its program (build_defs/core_test.bzl).
-mapfile -t tests < <("$bazel" query 'filter("_test_program$", kind("cc_binary rule", //core/...))' 2>/dev/null)
+mapfile -t tests < <("$bazel" query 'filter("_test_program$", kind("cc_binary rule", //core/... + //interop:dlpack_foreign_test_program))' 2>/dev/null)
 [ "${#tests[@]}" -gt 0 ] || { echo "make_bundle.sh: found no core tests" >&2; exit 1; }
 # shellcheck disable=SC2086  # options are words
 "$bazel" build ${BAZEL_OPTIONS:-} "$plugin" "${programs[@]}" "${tests[@]}"
