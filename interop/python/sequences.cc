@@ -22,7 +22,7 @@ bool is_sequence(PyObject* o) {
 }
 
 // A list or tuple as it is; other sequences as a list.
-nb::object items_of(PyObject* o) { return steal(PySequence_Fast(o, "tensor: not a sequence")); }
+nb::object items_of(PyObject* o) { return steal(fast_items(o, "tensor: not a sequence")); }
 
 [[noreturn]] void refuse_element(PyObject* o) {
   if (PyUnicode_Check(o) || PyBytes_Check(o)) {
@@ -244,6 +244,11 @@ Tensor stack_sequence(PyObject* o, DType dtype, std::optional<Device> device) {
 }  // namespace
 
 Tensor tensor_of_sequence(PyObject* o, DType dtype, std::optional<Device> device) {
+#ifdef Py_GIL_DISABLED
+  // All passes see the same items. (A list within it that changes meanwhile is read or refused.)
+  const nb::object items = PyList_Check(o) ? steal(fast_items(o, "")) : nb::object();
+  if (items.is_valid()) o = items.ptr();
+#endif
   const Shape shape = shape_of(o);
   Kind kind = shape.first;
   if (kind != kArray) {
