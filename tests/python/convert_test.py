@@ -124,6 +124,32 @@ class ConvertTest(unittest.TestCase):
     with self.assertRaisesRegex(ValueError, "too many dimensions"):
       tenon.tensor(endless)
 
+  def test_elements_that_change_their_list(self):
+    class Element:
+      """Empties the list that it stands in when it is read."""
+
+      def __init__(self, of, back):
+        self.of, self.back = of, back
+
+      def __index__(self):
+        self.of.clear()
+        self.of.extend(object() for _ in range(3))
+        self.junk = [bytearray(100) for _ in range(5000)]
+        return self.back
+
+      def __float__(self):
+        return float(self.__index__())
+
+    for dtype in ["int64", "float64", "complex64", None]:
+      for place in [0, 2000]:
+        numbers = [10**6 + i for i in range(4000)]
+        wanted = numbers[:place] + [7] + numbers[place:]
+        numbers.insert(place, Element(numbers, 7))
+        self.assertEqual(tenon.tensor(numbers, dtype=dtype).tolist(), wanted)
+        rows = [[1, 2], [3, 4]]
+        rows[1][0] = Element(rows, 5)
+        self.assertEqual(tenon.tensor(rows, dtype=dtype).tolist(), [[1, 2], [5, 4]])
+
   def test_dtypes_never_change_silently(self):
     for x, dtype, text in [(300, "uint8", "overflow"), (-1, "uint8", "overflow"), (2**63, "int64", "overflow"), (1.5, "int32", "behind the point"),
                            ([1j], "float32", "imaginary"), (2**64, None, "overflow"), (np.array(300), "uint8", "overflow"),
