@@ -273,6 +273,11 @@ Tensor stack_sequence(PyObject* o, DType dtype, std::optional<Device> device) {
 }  // namespace
 
 Tensor tensor_of_sequence(PyObject* o, DType dtype, std::optional<Device> device) {
+#ifdef Py_GIL_DISABLED
+  // The shape is that of what is read.
+  const nb::object outermost = is_sequence(o) ? steal(PySequence_Tuple(o)) : nb::borrow(o);
+  o = outermost.ptr();
+#endif
   const Shape shape = shape_of(o);
   Kind kind = shape.first;
   nb::object items;
