@@ -28,7 +28,9 @@ def tenon_python_extension(name, srcs, deps = [], copts = [], linkopts = [], **k
             # Where a wheel has the libraries that not every system has (interop/python/make_wheel.py).
             "-Wl,--disable-new-dtags",
             "-Wl,-rpath,'$$ORIGIN/.libs'",
-            "-static-libstdc++",
+            # -static-libstdc++ is for the g++ command; Bazel's gcc gets a -lstdc++ at the end, of which nothing is then needed.
+            "-l:libstdc++.a",
+            "-Wl,--as-needed",
         ],
         linkshared = True,
         linkstatic = True,

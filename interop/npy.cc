@@ -95,17 +95,21 @@ NpyImage npy_image(std::string_view operation, const NdArray& array,
   std::string descr;
   const bool one_byte = item_size(array.dtype()) == 1;
   const std::string_view bits = one_byte ? "u1" : "u2";
-  if (!options.view_as.empty()) {
-    if (options.view_as != bits || item_size(array.dtype()) > 2) {
+  // "bits" is for what NumPy has no dtype for: everything else keeps its own.
+  const bool as_bits = options.view_as == "bits";
+  if (as_bits ? own_descr.empty() : !options.view_as.empty()) {
+    if (!as_bits && (options.view_as != bits || item_size(array.dtype()) > 2)) {
       fail(ErrorCode::kDType, operation, "view_as '", options.view_as, "' for ",
            dtype_name(array.dtype()),
-           ": there are 'u1' for elements of 1 byte and 'u2' for elements of 2 bytes");
+           ": there are 'u1' for elements of 1 byte, 'u2' for elements of 2 bytes, and 'bits', "
+           "which is either as it fits");
     }
     descr = concat_text(one_byte ? "|" : "<", bits);
   } else if (own_descr.empty()) {
     fail(ErrorCode::kDType, operation, "NumPy files cannot hold ", dtype_name(array.dtype()),
-         ": write .safetensors, convert to float32, or set view_as = \"", bits,
-         "\" to write its bits as ", one_byte ? "uint8" : "uint16");
+         ": write .safetensors, convert to float32, or set view_as = \"bits\" to write its bits as "
+         "unsigned integers (",
+         one_byte ? "uint8)" : "uint16)");
   }
   NpyHeader header;
   header.dtype = array.dtype();

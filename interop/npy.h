@@ -56,8 +56,9 @@ NdArray map_npy(const std::string& path, const NpyReadOptions& options = {},
                 MapMode mode = MapMode::kRead);
 
 struct NpyWriteOptions {
-  // "u2" writes bfloat16 as the unsigned integers of the same bits, since NumPy has no bfloat16
-  // (.view("u2") is undone by ml_dtypes' .view(bfloat16)); "u1" float8. Empty: they are refused.
+  // "bits" writes what NumPy has no dtype for as the unsigned integers of the same bits: bfloat16
+  // as uint16 and float8 as uint8 (which ml_dtypes' .view(bfloat16) undoes). "u2" and "u1" ask for
+  // one of the two. Empty: such arrays are refused.
   std::string view_as;
   // Called with the bytes of data written so far, after each piece of at most 16 MiB.
   std::function<void(uint64_t written)> on_progress = {};

@@ -88,7 +88,7 @@ std::vector<NpzEntry> read_npz(const std::string& path, const NpzReadOptions& op
 
 struct NpzWriteOptions {
   bool compressed = false;  // deflate, as np.savez_compressed
-  std::string view_as;      // of bfloat16 and float8 arrays, as NpyWriteOptions
+  std::string view_as;      // "bits" for bfloat16 and float8 arrays, as NpyWriteOptions
   // Called now and then with how many bytes of the arrays are written; must not throw.
   std::function<void(uint64_t written)> on_progress = {};
 };

@@ -284,5 +284,32 @@ TEST(NpzWrite, Refusals) {
   EXPECT_EQ(NpzReader(path).header("f").dtype, DType::float32);
 }
 
+TEST(NpzWrite, BitsOfBothWidthsInOneFile) {
+  Folder folder;
+  const std::string path = folder.file("a.npz");
+  const DType types[] = {DType::bfloat16, DType::float8_e4m3fn, DType::float8_e5m2, DType::float32};
+  std::vector<NpzEntry> arrays;
+  for (const DType d : types) {
+    NdArray a = NdArray::zeros(d, {3, 2});
+    for (int64_t b = 0; b < a.nbytes(); ++b) a.mutable_data()[b] = std::byte(17 * b + 3);
+    arrays.push_back({std::string(dtype_name(d)), a});
+  }
+  for (const std::string view_as : {"u1", "u2"}) {
+    EXPECT_THAT(error_of([&] { write_npz(path, arrays, {.view_as = view_as}); }),
+                HasSubstr("and 'bits'"));
+  }
+  write_npz(path, arrays, {.view_as = "bits"});
+  const std::vector<NpzEntry> back = read_npz(path);
+  ASSERT_EQ(back.size(), arrays.size());
+  const DType bits[] = {DType::uint16, DType::uint8, DType::uint8, DType::float32};
+  for (size_t i = 0; i < back.size(); ++i) {
+    EXPECT_EQ(back[i].name, arrays[i].name);
+    EXPECT_EQ(back[i].array.dtype(), bits[i]);
+    EXPECT_EQ(std::memcmp(back[i].array.data(), arrays[i].array.data(),
+                          static_cast<size_t>(arrays[i].array.nbytes())),
+              0);
+  }
+}
+
 }  // namespace
 }  // namespace tenon::interop

@@ -1,4 +1,7 @@
-"""@com_google_highway: libhwy-dev or the pinned archive (which has its own BUILD file)."""
+"""@com_google_highway: the headers of libhwy-dev, or the pinned archive (which has its own BUILD file).
+
+The installed library is not linked: nothing of it is used (backends/cpu/targets.h).
+"""
 
 load(":system.bzl", "dependency_rule", "download", "find_header", "use_system", "write_build")
 
@@ -7,7 +10,6 @@ cc_library(
     name = "hwy",
     hdrs = glob(["_include/**/*.h"]),
     includes = ["_include"],
-    linkopts = ["-lhwy"],
 )
 """
 

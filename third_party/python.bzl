@@ -14,7 +14,7 @@ def nanobind():
     except ImportError:
         return ""
 print(sys.executable, "%d.%d" % sys.version_info[:2], sysconfig.get_paths()["include"],
-      sysconfig.get_config_var("EXT_SUFFIX") or ".so", nanobind(), sep="\\n")
+      sysconfig.get_config_var("EXT_SUFFIX") or ".so", nanobind(), sysconfig.get_config_var("Py_GIL_DISABLED") or 0, sep="\\n")
 """
 
 # As in cuda.bzl: the name says why a target that was asked for cannot be built.
@@ -48,6 +48,7 @@ cc_library(
         "-fvisibility=hidden",
         "-w",
     ],
+    defines = {defines},
     includes = ["nanobind/include", "nanobind/ext/robin_map/include"],
     linkstatic = True,
     deps = [":headers"],
@@ -92,7 +93,7 @@ def _find(rctx):
         if r.return_code != 0:
             tried.append(python + " does not run")
             continue
-        executable, version, include, suffix, nanobind = r.stdout.split("\n")[:5]  # nanobind may be empty
+        executable, version, include, suffix, nanobind, no_gil = r.stdout.split("\n")[:6]  # nanobind may be empty
         minor = int(version.split(".")[1])
         if version.split(".")[0] != "3" or minor < 9:
             tried.append("%s is Python %s, 3.9 or newer is needed" % (python, version))
@@ -101,7 +102,15 @@ def _find(rctx):
         elif not nanobind:
             tried.append("%s has no nanobind" % python)
         else:
-            return struct(python = python, version = version, include = include, suffix = suffix, nanobind = nanobind), ""
+            return struct(
+                python = python,
+                version = version,
+                include = include,
+                suffix = suffix,
+                nanobind = nanobind,
+                # What nanobind and whoever includes it do without a GIL, and say that they do.
+                defines = ["NB_FREE_THREADED"] if no_gil == "1" else [],
+            ), ""
     return None, "; ".join(tried) or "no python3 on PATH"
 
 def _impl(rctx):
@@ -121,7 +130,7 @@ def _impl(rctx):
         return
     rctx.symlink(found.include, "python")
     rctx.symlink(found.nanobind, "nanobind")
-    rctx.file("BUILD.bazel", _BUILD + _CONSTRAINT)
+    rctx.file("BUILD.bazel", _BUILD.replace("{defines}", repr(found.defines)) + _CONSTRAINT)
 
 python_repository = repository_rule(
     implementation = _impl,

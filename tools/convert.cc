@@ -1,7 +1,7 @@
 // convert: arrays from one file into another: .npy, .npz and .safetensors, by extension.
 //
 //   bazel run //tools:convert -- --list model.safetensors
-//   bazel run //tools:convert -- model.safetensors model.npz --view-as u2
+//   bazel run //tools:convert -- model.safetensors model.npz --view-as bits
 //   bazel run //tools:convert -- data.npz images.npy --name x_train --dtype float32
 //
 // The output is there as a whole or not at all, also if it is the input. dtypes stay as they are
@@ -67,11 +67,12 @@ NdArray reinterpreted(const NdArray& a, DType dtype) {
 OutputArray viewed(OutputArray a, const std::string& view_as) {
   const DType own = a.array.dtype();
   const bool foreign = dtype_info(own).numpy_descr.empty();
-  if (view_as == "u1") {
-    a.float8_name.clear();
-    if (foreign && item_size(own) == 1) a.array = reinterpreted(a.array, DType::uint8);
-  } else if (view_as == "u2") {
-    if (foreign && item_size(own) == 2) a.array = reinterpreted(a.array, DType::uint16);
+  const bool bits = view_as == "bits";
+  if (bits || view_as == "u1" || view_as == "u2") {
+    if (view_as != "u2") a.float8_name.clear();
+    const int64_t size = bits ? item_size(own) : view_as == "u1" ? 1 : 2;
+    if (foreign && item_size(own) == size)
+      a.array = reinterpreted(a.array, size == 1 ? DType::uint8 : DType::uint16);
   } else if (const DType to = dtype_from_name(view_as); to != DType::none) {
     if (own == (item_size(to) == 1 ? DType::uint8 : DType::uint16))
       a.array = reinterpreted(a.array, to);
@@ -124,14 +125,14 @@ std::vector<OutputArray> chosen_arrays(const Settings& s, const ArrayFile& file)
     one = viewed(converted(std::move(one), s.dtype), s.view_as);
     if (!one.float8_name.empty() && out != FileFormat::kSafetensors) {
       fail(ErrorCode::kDType, "convert", "'", a->name, "' is ", a->dtype_name,
-           ", which NumPy files cannot hold: --view-as u1 writes its bits as uint8");
+           ", which NumPy files cannot hold: --view-as bits writes its bits as uint8");
     }
     const DType dtype = one.array.dtype();
     if (dtype_info(dtype).numpy_descr.empty() && out != FileFormat::kSafetensors) {
       const bool one_byte = item_size(dtype) == 1;
       fail(ErrorCode::kDType, "convert", "'", a->name, "' is ", dtype_name(dtype),
-           ", which NumPy files cannot hold: --view-as ", one_byte ? "u1" : "u2",
-           " writes its bits as ", one_byte ? "uint8" : "uint16", ", --dtype float32 converts it");
+           ", which NumPy files cannot hold: --view-as bits writes its bits as ",
+           one_byte ? "uint8" : "uint16", ", --dtype float32 converts it");
     }
     arrays.push_back(std::move(one));
   }
@@ -183,8 +184,8 @@ int main_with(int argc, char** argv) {
   line.option("--name", &s.name, "NAME", "only this array of IN; of a .npy, its name in OUT");
   line.option("--dtype", &s.dtype, "DTYPE", "convert the elements, for example to float32");
   line.choice("--view-as", &s.view_as,
-              {"keep", "u1", "u2", "bfloat16", "float8_e4m3fn", "float8_e5m2"},
-              "bits as they are: float8 as u1, bfloat16 as u2, and back");
+              {"keep", "bits", "u1", "u2", "bfloat16", "float8_e4m3fn", "float8_e5m2"},
+              "bits: float8 as u1 and bfloat16 as u2; or only one of them; or back");
   line.choice("--void-as", &s.void_as, {"none", "bfloat16", "float8_e4m3fn", "float8_e5m2"},
               "what V2, V1 or f1 elements of a NumPy file are");
   line.flag("--compress", &s.compress, "deflate the arrays of a .npz");

@@ -136,7 +136,7 @@ class ConvertTest(unittest.TestCase):
 
   def test_bits_that_numpy_files_cannot_hold(self):
     two = self.two()
-    self.assertIn("'b' is bfloat16, which NumPy files cannot hold: --view-as u2", self.refused(two, self.path("o.npz")))
+    self.assertIn("'b' is bfloat16, which NumPy files cannot hold: --view-as bits", self.refused(two, self.path("o.npz")))
     lines = self.converts(two, self.path("o.npz"), "--view-as", "u2")
     self.assertIn("; the metadata (1 entries) has no place there", lines[-1])
     with zipfile.ZipFile(self.path("o.npz")) as z:
@@ -151,9 +151,16 @@ class ConvertTest(unittest.TestCase):
     float8 = self.write("f8.safetensors", crafted([("f", "F8_E5M2", [2], b"\x3c\xbc")]))
     self.converts(float8, self.path("again.safetensors"))
     self.assertEqual(read_safetensors(self.path("again.safetensors"))[0]["f"], ("F8_E5M2", [2], b"\x3c\xbc"))
-    self.assertIn("--view-as u1", self.refused(float8, self.path("f.npy")))
+    self.assertIn("--view-as bits", self.refused(float8, self.path("f.npy")))
     self.converts(float8, self.path("f.npy"), "--view-as", "u1")
     self.assertEqual(read_npy(self.read("f.npy")), ("|u1", (2,), b"\x3c\xbc"))
+    mixed = self.write("mixed.safetensors", crafted([("b", "BF16", [3], BF16), ("f", "F8_E5M2", [2], b"\x3c\xbc"), ("s", "F8_E8M0", [2], b"\x7f\x80")]))
+    for one_width in ["u1", "u2"]:
+      self.assertIn("--view-as bits", self.refused(mixed, self.path("m.npz"), "--view-as", one_width))
+    self.converts(mixed, self.path("m.npz"), "--view-as", "bits")
+    with zipfile.ZipFile(self.path("m.npz")) as z:
+      self.assertEqual({n: read_npy(z.read(n)) for n in z.namelist()},
+                       {"b.npy": ("<u2", (3,), BF16), "f.npy": ("|u1", (2,), b"\x3c\xbc"), "s.npy": ("|u1", (2,), b"\x7f\x80")})
     self.converts(self.path("f.npy"), self.path("back.safetensors"), "--view-as", "float8_e5m2")
     self.assertEqual(read_safetensors(self.path("back.safetensors"))[0]["f"], ("F8_E5M2", [2], b"\x3c\xbc"))
     self.converts(float8, self.path("f32.npy"), "--dtype", "float32")
@@ -165,7 +172,7 @@ class ConvertTest(unittest.TestCase):
     scales = self.write("e8.safetensors", crafted([("s", "F8_E8M0", [2], b"\x7f\x80")]))
     self.converts(scales, self.path("again.safetensors"))
     self.assertEqual(read_safetensors(self.path("again.safetensors"))[0]["s"], ("F8_E8M0", [2], b"\x7f\x80"))
-    self.assertIn("--view-as u1", self.refused(scales, self.path("s.npy")))
+    self.assertIn("--view-as bits", self.refused(scales, self.path("s.npy")))
     self.assertIn("cannot compute with", self.refused(scales, self.path("s.npy"), "--dtype", "float32"))
 
   def test_names_and_dtypes(self):

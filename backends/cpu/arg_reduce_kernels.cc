@@ -162,9 +162,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tenon_cpu {
-HWY_EXPORT(SetArgReducer);
 bool FindArgReducer(uint32_t kind, ReduceFns* fns) {
-  return HWY_DYNAMIC_DISPATCH(SetArgReducer)(kind, fns);
+  return TENON_BEST_TARGET(SetArgReducer)(kind, fns);
 }
 }  // namespace tenon_cpu
 #endif

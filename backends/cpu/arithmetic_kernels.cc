@@ -102,9 +102,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tenon_cpu {
-HWY_EXPORT(Arithmetic);
 ArrayFn FindArithmetic(uint32_t op, uint32_t dtype) {
-  return HWY_DYNAMIC_DISPATCH(Arithmetic)(op, dtype);
+  return TENON_BEST_TARGET(Arithmetic)(op, dtype);
 }
 }  // namespace tenon_cpu
 #endif

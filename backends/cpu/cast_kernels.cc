@@ -202,7 +202,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tenon_cpu {
-HWY_EXPORT(Casts);
-ArrayFn FindCast(uint32_t from, uint32_t to) { return HWY_DYNAMIC_DISPATCH(Casts)(from, to); }
+ArrayFn FindCast(uint32_t from, uint32_t to) { return TENON_BEST_TARGET(Casts)(from, to); }
 }  // namespace tenon_cpu
 #endif

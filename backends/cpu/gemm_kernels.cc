@@ -263,7 +263,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tenon_cpu {
-HWY_EXPORT(SetGemm);
-bool FindGemm(uint32_t dtype, GemmFns* fns) { return HWY_DYNAMIC_DISPATCH(SetGemm)(dtype, fns); }
+bool FindGemm(uint32_t dtype, GemmFns* fns) { return TENON_BEST_TARGET(SetGemm)(dtype, fns); }
 }  // namespace tenon_cpu
 #endif

@@ -152,11 +152,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tenon_cpu {
-HWY_EXPORT(Logic);
-HWY_EXPORT(Fills);
-HWY_EXPORT(Ramps);
-ArrayFn FindLogic(uint32_t op, uint32_t dtype) { return HWY_DYNAMIC_DISPATCH(Logic)(op, dtype); }
-ArrayFn FindFill(uint32_t item) { return HWY_DYNAMIC_DISPATCH(Fills)(item); }
-RampFn FindRamp() { return HWY_DYNAMIC_DISPATCH(Ramps)(); }
+ArrayFn FindLogic(uint32_t op, uint32_t dtype) { return TENON_BEST_TARGET(Logic)(op, dtype); }
+ArrayFn FindFill(uint32_t item) { return TENON_BEST_TARGET(Fills)(item); }
+RampFn FindRamp() { return TENON_BEST_TARGET(Ramps)(); }
 }  // namespace tenon_cpu
 #endif

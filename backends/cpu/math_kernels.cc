@@ -175,7 +175,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tenon_cpu {
-HWY_EXPORT(Math);
-ArrayFn FindMath(uint32_t op, uint32_t dtype) { return HWY_DYNAMIC_DISPATCH(Math)(op, dtype); }
+ArrayFn FindMath(uint32_t op, uint32_t dtype) { return TENON_BEST_TARGET(Math)(op, dtype); }
 }  // namespace tenon_cpu
 #endif

@@ -90,7 +90,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tenon_cpu {
-HWY_EXPORT(PhiloxKernel);
-ArrayFn FindPhilox() { return HWY_DYNAMIC_DISPATCH(PhiloxKernel)(); }
+ArrayFn FindPhilox() { return TENON_BEST_TARGET(PhiloxKernel)(); }
 }  // namespace tenon_cpu
 #endif

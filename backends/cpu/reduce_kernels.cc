@@ -321,7 +321,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tenon_cpu {
-HWY_EXPORT(SetReducer);
 
 bool FindReducer(uint32_t kind, uint32_t dtype, uint32_t acc_dtype, ReduceFns* fns) {
   const bool is_float = tenon_dtype_is_float(dtype);
@@ -359,7 +358,7 @@ bool FindReducer(uint32_t kind, uint32_t dtype, uint32_t acc_dtype, ReduceFns* f
                 : tenon_dtype_is_signed(fns->load) ? static_cast<uint32_t>(TENON_I64)
                                                    : static_cast<uint32_t>(TENON_U64);
   if (is_arg) return FindArgReducer(kind, fns);
-  return HWY_DYNAMIC_DISPATCH(SetReducer)(kind, fns);
+  return TENON_BEST_TARGET(SetReducer)(kind, fns);
 }
 
 }  // namespace tenon_cpu

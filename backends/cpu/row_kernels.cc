@@ -383,7 +383,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tenon_cpu {
-HWY_EXPORT(RowFunctions);
-const RowFns& FindRowFns(bool wide) { return *HWY_DYNAMIC_DISPATCH(RowFunctions)(wide); }
+const RowFns& FindRowFns(bool wide) { return *TENON_BEST_TARGET(RowFunctions)(wide); }
 }  // namespace tenon_cpu
 #endif

@@ -15,8 +15,13 @@ namespace tenon {
 namespace {
 
 [[noreturn, gnu::cold]] void no_device(std::string_view text, std::string_view why) {
-  fail(ErrorCode::kDevice, "Device", "no device '", text, "': ", why, "\n",
-       Registry::global().tried());
+  // First the words that PyTorch has for it, which users search for.
+  const bool cuda = text.substr(0, text.find(':')) == "cuda";
+  fail(ErrorCode::kDevice, cuda ? "cuda" : "Device",
+       cuda ? "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and "
+              "installed a driver from http://www.nvidia.com/Download/index.aspx\n"
+            : "",
+       "no device '", text, "': ", why, "\n", Registry::global().tried());
 }
 
 // "cuda:1" -> "cuda", 1; "cuda" -> "cuda", 0.

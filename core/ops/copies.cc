@@ -123,18 +123,7 @@ Tensor Tensor::pin_memory(Device device) const {
 
 Tensor Tensor::cpu() const { return to(Device()); }
 
-Tensor Tensor::cuda(int index) const {
-  try {
-    return to(Device("cuda:" + std::to_string(index)));
-  } catch (const Error& e) {
-    if (e.code() != ErrorCode::kDevice || device_count("cuda") > 0) throw;
-    fail(ErrorCode::kDevice, "cuda",
-         "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and "
-         "installed a driver from "
-         "http://www.nvidia.com/Download/index.aspx\n",
-         e.what());
-  }
-}
+Tensor Tensor::cuda(int index) const { return to(Device("cuda:" + std::to_string(index))); }
 
 Tensor& Tensor::copy_(const Tensor& source) {
   check_writable("copy_", *this);

@@ -8,10 +8,10 @@
 //
 // Integer tensors have any integer dtype, count from the end when negative and broadcast together.
 // A mask (bool) has the sizes of the axes it stands for, as many as it has dimensions, and means
-// the positions where it is true. As soon as there is one tensor, the result is a copy and the
-// shape that the tensors broadcast to stands where they stand; at the front if a slice, a new axis
-// or an ellipsis separates them (integers count as tensors there, as in NumPy). Tensors may lie on
-// the cpu when x does not: they are moved.
+// the positions where it is true; a size of 0 fits every axis and means none. As soon as there is
+// one tensor, the result is a copy and the shape that the tensors broadcast to stands where they
+// stand; at the front if a slice, a new axis or an ellipsis separates them (integers count as
+// tensors there, as in NumPy). Tensors may lie on the cpu when x does not: they are moved.
 //
 // Where a mask is on a device whose memory is no host memory, its positions are found on the host
 // (counted as a fallback), because the shape of the result depends on them.

@@ -120,7 +120,7 @@ bool put_under_mask(const IndexParts& parts, const Operand& value) {
       !value.is_tensor() || (value.tensor().defined() && value.tensor().size() == 1);
   if (!one_value || parts.tensors.size() != 1) return false;
   const IndexParts::Picked& p = parts.tensors[0];
-  if (p.tensor.dtype() != DType::bool_) return false;
+  if (p.tensor.dtype() != DType::bool_ || p.tensor.size() == 0) return false;
   const Tensor& target = parts.view;
   const Tensor v = value_for(target, value, {}, false);
   Dims shape(p.tensor.shape());

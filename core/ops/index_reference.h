@@ -97,7 +97,7 @@ inline std::optional<Selected> reference_index(const Counts& shape, const PlainI
         std::vector<Counts> columns(i.shape.size());
         int64_t count = 0;
         for (size_t k = 0; k < i.shape.size(); ++k) {
-          if (shape[axis + k] != i.shape[k]) return std::nullopt;
+          if (shape[axis + k] != i.shape[k] && i.shape[k] != 0) return std::nullopt;
         }
         for_each_position(i.shape, [&](const Counts& at) {
           if (!i.values[static_cast<size_t>(flat_position(i.shape, at))]) return;

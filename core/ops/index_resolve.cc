@@ -45,13 +45,18 @@ Tensor checked_tensor(const char* name, const Tensor& t, const Tensor& x, size_t
   return t;
 }
 
-void check_mask(const char* name, const Tensor& mask, const Tensor& view, int axis, const Tensor& x,
+// As in NumPy, a mask's axis of size 0 fits any size: such a mask picks nothing.
+void check_mask(const char* name, const IndexParts::Picked& p, const Tensor& view, const Tensor& x,
                 size_t number) {
+  const Tensor& mask = p.tensor;
   for (int k = 0; k < mask.ndim(); ++k) {
-    if (mask.size(k) == view.size(axis + k)) continue;
-    fail(ErrorCode::kShape, name, "The shape of the mask ", shape_text(mask.shape()), " at item ",
-         number, " of the index does not match the shape of the indexed tensor ", describe(x),
-         ": size ", mask.size(k), " of the mask stands for size ", view.size(axis + k));
+    if (mask.size(k) == view.size(p.axis + k) || mask.size(k) == 0) continue;
+    fail(ErrorCode::kAxis, name, "The shape of the mask ", shape_text(mask.shape()), " at index ",
+         k, " does not match the shape of the indexed tensor ", describe(x), " at index ",
+         p.named + k, " (item ", number, "): size ", mask.size(k), " where axis ", p.named + k,
+         " has ", view.size(p.axis + k),
+         ". A mask has the sizes of the axes it stands for; broadcast_to() widens one, and a slice "
+         "before it leaves an axis out");
   }
 }
 
@@ -128,7 +133,7 @@ IndexParts split_index(const char* name, const Tensor& x, std::span<const IndexI
   parts.view = changes || !has_tensors ? index(x, std::span<const Index>(basic)) : x;
   for (size_t i = 0; i < numbers.size(); ++i) {
     const IndexParts::Picked& p = parts.tensors[i];
-    if (is_mask(p.tensor)) check_mask(name, p.tensor, parts.view, p.axis, x, numbers[i]);
+    if (is_mask(p.tensor)) check_mask(name, p, parts.view, x, numbers[i]);
   }
   return parts;
 }
@@ -188,7 +193,7 @@ Selection select_parts(const char* name, const Tensor& x, IndexParts& parts) {
       std::string shapes;
       for (const Tensor& other : s.indices)
         shapes += (shapes.empty() ? "" : ", ") + shape_text(other.shape());
-      fail(ErrorCode::kShape, name,
+      fail(ErrorCode::kAxis, name,
            "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
     }
     s.shape = both;

@@ -149,16 +149,17 @@ TEST(Index, Messages) {
   EXPECT_TRUE(
       has(text, "index 4 (position 1 of the indices) is out of bounds for axis 2 with size 4"))
       << text;
-  text = refused(ErrorCode::kShape, "[[0, 1], [0, 1, 2]]");
+  text = refused(ErrorCode::kAxis, "[[0, 1], [0, 1, 2]]");
   EXPECT_TRUE(
       has(text,
           "shape mismatch: indexing tensors could not be broadcast together with shapes [2], [3]"))
       << text;
-  text = refused(ErrorCode::kShape, "[:, [True, False]]");
+  text = refused(ErrorCode::kAxis, "[0, [[True, False], [True, False], [True, False]]]");
   EXPECT_TRUE(has(text,
-                  "The shape of the mask [2] at item 1 of the index does not match the shape of "
-                  "the indexed tensor float64[2, 3, 4]"))
+                  "index: The shape of the mask [3, 2] at index 1 does not match the shape of the "
+                  "indexed tensor float64[2, 3, 4] on"))
       << text;
+  EXPECT_TRUE(has(text, "at index 2 (item 1): size 2 where axis 2 has 4. A mask has")) << text;
   text = refused(ErrorCode::kAxis, "[[0], 0, 0, 0]");
   EXPECT_TRUE(has(text, "too many indices for tensor of dimension 3: 4 were given")) << text;
   text = refused(ErrorCode::kInvalidArgument, "[..., [0], ...]");
@@ -171,6 +172,23 @@ TEST(Index, Messages) {
            [&] { index(x, {make(DType::uint64, {1}, {18446744073709551615.0L})}); });
   error_of(ErrorCode::kAxis, [&] { at(make({2, 0}, {}), "[[5]]"); });
   error_of(ErrorCode::kAxis, [&] { at(make({0, 3}, {}), "[[0]]"); });
+}
+
+TEST(Index, MaskOfSizeZeroPicksNothing) {
+  const Tensor x = leaf({2, 3}, counting(6));
+  const auto mask = [](const Dims& shape) { return make(DType::bool_, shape, {}); };
+  EXPECT_EQ(Dims(index(x, {mask({0})}).shape()), Dims({0, 3}));
+  EXPECT_EQ(Dims(index(x, {mask({2, 0})}).shape()), Dims({0}));
+  EXPECT_EQ(Dims(index(x, {mask({0, 3})}).shape()), Dims({0}));
+  EXPECT_EQ(Dims(index(x, {Slice{}, mask({0})}).shape()), Dims({2, 0}));
+  EXPECT_EQ(Dims(index(grid({0, 3}), {mask({0, 0})}).shape()), Dims({0}));
+  error_of(ErrorCode::kAxis, [&] { index(x, {mask({0, 2})}); });
+  Tensor y = x.clone();
+  index_put_(y, {mask({2, 0})}, 7);
+  index_put_(y, {mask({0})}, make({0, 3}, {}));
+  index_put_(y, {mask({0})}, 7, true);
+  EXPECT_TRUE(near(y, {0, 1, 2, 3, 4, 5}));
+  EXPECT_TRUE(near(grad({index(x, {mask({2, 0})}).sum()}, {x})[0], {0, 0, 0, 0, 0, 0}));
 }
 
 TEST(Index, TensorsMayLieOnTheCpu) {

@@ -66,13 +66,13 @@ HookHandle register_hook(Self self, nb::handle hook) {
 
 class PythonFunction : public Function {
  public:
-  // `type` has forward(context, *arguments) and backward(context, *gradients).
-  PythonFunction(nb::handle type, nb::handle context, nb::handle arguments)
-      : type_(nb::borrow(type).release().ptr()),
+  // `calls` has forward(context, *arguments) and backward(context, *gradients).
+  PythonFunction(nb::handle calls, nb::handle context, nb::handle arguments)
+      : calls_(nb::borrow(calls).release().ptr()),
         context_(nb::borrow(context).release().ptr()),
         arguments_(nb::borrow(arguments).release().ptr()) {}
   ~PythonFunction() override {
-    drop_anywhere(type_);
+    drop_anywhere(calls_);
     drop_anywhere(context_);
     if (arguments_ != nullptr) drop_anywhere(arguments_);
   }
@@ -87,7 +87,7 @@ class PythonFunction : public Function {
       arguments.append(a);
     }
     const nb::object result =
-        or_sleep([&] { return nb::object(nb::handle(type_).attr("forward")(*arguments)); });
+        or_sleep([&] { return nb::object(nb::handle(calls_).attr("forward")(*arguments)); });
     Py_CLEAR(arguments_);
     std::vector<Tensor> kept = tensors_argument(
         "save_for_backward", nb::object(nb::handle(context_).attr("_to_save")).ptr());
@@ -107,7 +107,7 @@ class PythonFunction : public Function {
     arguments.append(nb::handle(context_));
     for (const Tensor& g : gradients) arguments.append(wrapped(Tensor(g)));
     nb::object result =
-        or_sleep([&] { return nb::object(nb::handle(type_).attr("backward")(*arguments)); });
+        or_sleep([&] { return nb::object(nb::handle(calls_).attr("backward")(*arguments)); });
     nb::handle(context_).attr("saved_tensors") = nb::make_tuple();
     if (!nb::isinstance<nb::tuple>(result) && !nb::isinstance<nb::list>(result))
       result = nb::make_tuple(result);
@@ -125,17 +125,17 @@ class PythonFunction : public Function {
   const char* name() const override { return "Function"; }
 
  private:
-  PyObject *type_, *context_, *arguments_;
+  PyObject *calls_, *context_, *arguments_;
   std::vector<bool> takes_tensor_;
   size_t saved_count_ = 0;
 };
 
-nb::object apply_function(nb::handle type, nb::handle context, nb::tuple arguments) {
+nb::object apply_function(nb::handle calls, nb::handle context, nb::tuple arguments) {
   std::vector<Tensor> inputs;
   for (nb::handle a : arguments) {
     if (is_tensor(a.ptr())) inputs.push_back(tensor_of(a.ptr()));
   }
-  return tensor_list(tenon::apply(std::make_unique<PythonFunction>(type, context, arguments),
+  return tensor_list(tenon::apply(std::make_unique<PythonFunction>(calls, context, arguments),
                                   std::span<const Tensor>(inputs)));
 }
 

@@ -155,11 +155,17 @@ Meaning meaning_of(const std::string& numpy_name) {
 // Ufuncs are kept for ever, so that their addresses are names.
 const Meaning& meaning_of_ufunc(PyObject* ufunc) {
   static auto* const known = new std::unordered_map<PyObject*, Meaning>;
-  const auto found = known->find(ufunc);
-  if (found != known->end()) return found->second;
+  {
+    const ModuleLock lock;
+    const auto found = known->find(ufunc);
+    if (found != known->end()) return found->second;
+  }
   const nb::object name = steal(PyObject_GetAttrString(ufunc, "__name__"));
-  Py_INCREF(ufunc);
-  return (*known)[ufunc] = meaning_of(nb::cast<std::string>(name));
+  const Meaning meaning = meaning_of(nb::cast<std::string>(name));
+  const ModuleLock lock;
+  const auto [place, is_new] = known->try_emplace(ufunc, meaning);
+  if (is_new) Py_INCREF(ufunc);
+  return place->second;
 }
 
 [[noreturn]] void refuse_ufunc(const std::string& name, const char* why) {
@@ -199,8 +205,8 @@ PyObject* array_ufunc(PyObject*, PyObject* const* a, Py_ssize_t n, PyObject* nam
     if (n < 3) type_error("__array_ufunc__", "expected ufunc, method and inputs");
     const Meaning& meaning = meaning_of_ufunc(a[0]);
     const std::string& name = meaning.name;
-    static PyObject* const call_text = checked(PyUnicode_InternFromString("__call__"));
-    const bool is_call = a[1] == call_text || PyUnicode_Compare(a[1], call_text) == 0;
+    if (!PyUnicode_Check(a[1])) type_error("__array_ufunc__", "the method is text");
+    const bool is_call = PyUnicode_CompareWithASCIIString(a[1], "__call__") == 0;
     const std::string method = is_call ? "" : nb::cast<std::string>(nb::handle(a[1]));
     nb::object out = nb::none(), axis, keepdims;
     for (Py_ssize_t i = 0; names != nullptr && i < PyTuple_GET_SIZE(names); ++i) {

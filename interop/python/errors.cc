@@ -1,5 +1,7 @@
 // Errors: one Python class per kind, each a tenon.Error and a RuntimeError (as PyTorch's are) and,
 // where Python has a better name for it (as NumPy's have), that too.
+#include <algorithm>
+
 #include "interop/python/object.h"
 
 namespace tenon::python {
@@ -68,10 +70,12 @@ void rethrow_as_buffer_error(const Error& e) {
 void warn_once(PyObject* category, const char* text) {
   // Each text is a literal: its address is its name.
   static auto* const warned = new std::vector<const char*>;
-  for (const char* w : *warned) {
-    if (w == text) return;
+  {
+    const ModuleLock lock;
+    if (std::find(warned->begin(), warned->end(), text) != warned->end()) return;
   }
-  if (PyErr_WarnEx(category, text, 1) < 0) throw nb::python_error();
+  if (PyErr_WarnEx(category, text, 1) < 0) throw nb::python_error();  // runs anything
+  const ModuleLock lock;
   warned->push_back(text);
 }
 

@@ -119,9 +119,9 @@ void bind_files(nb::module_& m) {
         nb::arg("compressed") = false, nb::arg("view_as") = "", nb::arg("metadata") = nb::none(),
         "Writes a tensor (.npy) or a dict of tensors (.npz, .safetensors), the file as a whole or "
         "not at all. bfloat16 and\n"
-        "float8 need .safetensors, or view_as=\"u2\" and \"u1\". compressed is .npz's, metadata (a "
-        "dict of text) "
-        "safetensors'.");
+        "float8 need .safetensors, or view_as=\"bits\", which writes them as uint16 and uint8. "
+        "compressed is .npz's,\n"
+        "metadata (a dict of text) safetensors'.");
   m.def("load", &load, nb::arg("path"), nb::kw_only(), nb::arg("mmap") = false,
         "Reads what save() (or NumPy, or safetensors) wrote. mmap=True shares the file's pages: "
         "read-only tensors, nothing is read\n"

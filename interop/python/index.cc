@@ -1,6 +1,7 @@
 // t[...] and t[...] = v, as NumPy reads them.
 #include "tenon/ops/index.h"
 
+#include <atomic>
 #include <cstring>
 
 #include "interop/python/numpy_array.h"
@@ -125,16 +126,27 @@ PyObject* get_item(PyObject* self, PyObject* key) {
   return guarded([&] { return wrap(get(tensor_of(self), key)); });
 }
 
+// Python's numbers, which have more digits than the default dtypes: a target that has them, too,
+// gets them all.
+Tensor tensor_of_numbers(PyObject* o, DType target) {
+  Tensor t = tensor_of_sequence(o, DType::none, std::nullopt);
+  const bool wide = target == DType::float64 || target == DType::complex128;
+  if (wide && t.dtype() == DType::float32)
+    return tensor_of_sequence(o, DType::float64, std::nullopt);
+  if (wide && t.dtype() == DType::complex64)
+    return tensor_of_sequence(o, DType::complex128, std::nullopt);
+  return t;
+}
+
 // The value of an assignment: a number, or a tensor that is broadcast and cast.
 struct Value {
-  explicit Value(PyObject* o) {
+  Value(PyObject* o, DType target) {
     if (is_tensor(o)) {
       tensor = tensor_of(o);
     } else if ((PyFloat_Check(o) || PyLong_Check(o)) && !is_numpy_scalar(o)) {
       number = scalar_argument("index", o);
     } else {
-      tensor = is_array_like(o) ? tensor_argument("index", o)
-                                : tensor_of_sequence(o, DType::none, std::nullopt);
+      tensor = is_array_like(o) ? tensor_argument("index", o) : tensor_of_numbers(o, target);
     }
   }
   Operand operand() const { return tensor.defined() ? Operand(tensor) : Operand(number); }
@@ -180,7 +192,7 @@ int set_item(PyObject* self, PyObject* key_object, PyObject* value_object) {
     if (value_object == nullptr) type_error("index", "elements of a tensor cannot be deleted");
     Tensor& t = tensor_of(self);
     if (store_element(t, key_object, value_object)) return 0;
-    const Value value(value_object);
+    const Value value(value_object, t.dtype());
     Tensor target = few_items(t, key_object);
     if (!target.defined()) {
       const Key key(key_object);
@@ -211,7 +223,7 @@ Py_ssize_t length(PyObject* self) {
 struct IteratorObject {
   PyObject head;
   PyObject* tensor;
-  int64_t next;
+  std::atomic<int64_t> next;  // threads may share an iterator
 };
 PyTypeObject* iterator_type;
 
@@ -222,7 +234,7 @@ PyObject* iterate(PyObject* self) {
     if (iterator == nullptr) throw nb::python_error();
     Py_INCREF(self);
     iterator->tensor = self;
-    iterator->next = 0;
+    new (&iterator->next) std::atomic<int64_t>(0);
     return reinterpret_cast<PyObject*>(iterator);
   });
 }
@@ -230,8 +242,8 @@ PyObject* next(PyObject* o) {
   return guarded([&]() -> PyObject* {
     auto* iterator = reinterpret_cast<IteratorObject*>(o);
     const Tensor& t = tensor_of(iterator->tensor);
-    if (iterator->next >= t.shape()[0]) return nullptr;
-    return wrap(t[iterator->next++]);
+    const int64_t i = iterator->next.fetch_add(1, std::memory_order_relaxed);
+    return i < t.shape()[0] ? wrap(t[i]) : nullptr;
   });
 }
 void dealloc_iterator(PyObject* o) {

@@ -3,7 +3,7 @@
     make_wheel.py --package DIR --license LICENSE --out out [PLUGIN.so ...]
 
 The platform tag says what the binaries need: manylinux_2_N for the newest glibc symbol among them. Shared libraries beyond the C
-and C++ runtime are packed beside the extension, which looks for them there (its RPATH), with their licences. The same inputs give the
+runtime (the C++ runtime is in the extension) are packed beside the extension, which looks for them there (its RPATH), with their licences. The same inputs give the
 same bytes.
 """
 import argparse

@@ -20,6 +20,7 @@ NB_MODULE(_tenon, m) {
   bind_autograd(m);
   bind_nn(m);
   bind_files(m);
+  bind_numpy_arrays(m);
   bind_array_protocols(m);
   bind_dlpack(m);
   bind_cuda_array(m);

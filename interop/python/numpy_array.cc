@@ -1,5 +1,6 @@
 #include "interop/python/numpy_array.h"
 
+#include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
@@ -14,15 +15,16 @@ namespace {
 using interop::NdArray;
 using namespace numpy_abi;
 
-// What is known of the process's NumPy; filled when the first array is met or made.
+// What is known of the process's NumPy; filled when the first array is met or made. `ready` and
+// `fast` are set last: who sees one of them sees all the rest.
 struct NumPy {
-  bool ready = false;
-  bool fast = false;  // structs and table passed the trial
+  std::atomic<bool> ready = false;
+  std::atomic<bool> fast = false;  // structs and table passed the trial
   PyTypeObject* array = nullptr;
   PyTypeObject* generic = nullptr;
   DType by_type_num[32] = {};
-  int type_num[kDTypeCount];          // -1: none
-  PyObject* dtype[kDTypeCount] = {};  // numpy.dtype objects, made when first needed
+  int type_num[kDTypeCount];                       // -1: none
+  std::atomic<PyObject*> dtype[kDTypeCount] = {};  // numpy.dtype objects, made when first needed
   DescrFromType descr_from_type = nullptr;
   NewFromDescr new_from_descr = nullptr;
   SetBaseObject set_base_object = nullptr;
@@ -51,21 +53,7 @@ bool trial_passes(nb::handle module) {
          raw->descr->byteorder == '=';
 }
 
-void prepare(nb::handle module) {
-  if (numpy.ready) return;
-  numpy.array = reinterpret_cast<PyTypeObject*>(get(module, "ndarray").release().ptr());
-  numpy.generic = reinterpret_cast<PyTypeObject*>(get(module, "generic").release().ptr());
-  std::fill_n(numpy.type_num, kDTypeCount, -1);
-  // C types may share a dtype (long and long long): the first one is what NumPy itself gives.
-  for (const char* c = "?bBhHiIlLqQefdFD"; *c != '\0'; ++c) {
-    const nb::object dtype = get(module, "dtype")(nb::str(c, 1));
-    const DType d = dtype_from_descr(nb::cast<std::string>(get(dtype, "str")));
-    const int number = nb::cast<int>(get(dtype, "num"));
-    if (d == DType::none || number < 0 || number >= 32) continue;
-    numpy.by_type_num[number] = d;
-    if (numpy.type_num[static_cast<int>(d)] < 0) numpy.type_num[static_cast<int>(d)] = number;
-  }
-  numpy.ready = true;
+void try_structs(nb::handle module) {
   const char* asked = std::getenv("TENON_NUMPY");
   if (asked != nullptr && std::string_view(asked) == "interface") return;
   try {
@@ -87,6 +75,26 @@ void prepare(nb::handle module) {
   } catch (nb::python_error&) {
     // The documented way is left.
   }
+}
+
+void prepare(nb::handle module) {
+  if (numpy.ready) return;
+  const ModuleLock lock;
+  if (numpy.ready) return;  // by another thread meanwhile
+  numpy.array = reinterpret_cast<PyTypeObject*>(get(module, "ndarray").release().ptr());
+  numpy.generic = reinterpret_cast<PyTypeObject*>(get(module, "generic").release().ptr());
+  std::fill_n(numpy.type_num, kDTypeCount, -1);
+  // C types may share a dtype (long and long long): the first one is what NumPy itself gives.
+  for (const char* c = "?bBhHiIlLqQefdFD"; *c != '\0'; ++c) {
+    const nb::object dtype = get(module, "dtype")(nb::str(c, 1));
+    const DType d = dtype_from_descr(nb::cast<std::string>(get(dtype, "str")));
+    const int number = nb::cast<int>(get(dtype, "num"));
+    if (d == DType::none || number < 0 || number >= 32) continue;
+    numpy.by_type_num[number] = d;
+    if (numpy.type_num[static_cast<int>(d)] < 0) numpy.type_num[static_cast<int>(d)] = number;
+  }
+  try_structs(module);
+  numpy.ready = true;
 }
 
 // ---- reading ----
@@ -162,8 +170,8 @@ DType dtype_from_descr(std::string_view descr) {
 }
 
 nb::object imported_numpy() {
-  PyObject* module = PyDict_GetItemString(PyImport_GetModuleDict(), "numpy");
-  return nb::borrow(module == Py_None ? nullptr : module);  // None forbids the import
+  const nb::object module = nb::steal(PyImport_GetModule(nb::str("numpy").ptr()));
+  return module.is_none() ? nb::object() : module;  // None forbids the import
 }
 
 nb::object numpy_module(std::string_view operation) {
@@ -219,7 +227,7 @@ namespace {
 // The dtype of an ndarray that is read through its struct and has nothing unusual about it, or
 // none.
 DType plain_dtype(PyObject* o) {
-  if (Py_TYPE(o) != numpy.array || !numpy.fast) return DType::none;
+  if (!numpy.fast || Py_TYPE(o) != numpy.array) return DType::none;
   const Descr* descr = reinterpret_cast<const Array*>(o)->descr;
   if (descr->byteorder == '>' || static_cast<unsigned>(descr->type_num) >= 32) return DType::none;
   return numpy.by_type_num[descr->type_num];
@@ -284,7 +292,8 @@ Tensor stack_plain_arrays(PyObject* const* arrays, Py_ssize_t n) {
 }
 
 PyObject* numpy_dtype(std::string_view operation, DType d) {
-  PyObject*& known = numpy.dtype[static_cast<int>(d)];
+  std::atomic<PyObject*>& place = numpy.dtype[static_cast<int>(d)];
+  PyObject* known = place;
   if (known == nullptr) {
     const nb::object module = numpy_module(operation);
     nb::object type;
@@ -301,7 +310,8 @@ PyObject* numpy_dtype(std::string_view operation, DType d) {
             " of its own. Install ml_dtypes (pip install ml_dtypes), or convert with .float()");
       }
     }
-    known = get(module, "dtype")(type).release().ptr();
+    nb::object made = get(module, "dtype")(type);
+    if (place.compare_exchange_strong(known, made.ptr())) known = made.release().ptr();
   }
   Py_INCREF(known);
   return known;
@@ -330,26 +340,18 @@ struct OwnerObject {
   PyObject head;
   std::shared_ptr<const void> owner;
 };
-PyTypeObject* owner_type() {
-  static PyTypeObject* const type = [] {
-    const auto dealloc = +[](PyObject* o) {
-      PyTypeObject* own_type = Py_TYPE(o);
-      reinterpret_cast<OwnerObject*>(o)->owner.~shared_ptr();
-      own_type->tp_free(o);
-      Py_DECREF(own_type);
-    };
-    PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(dealloc)}, {0, nullptr}};
-    PyType_Spec spec = {"tenon.Memory", sizeof(OwnerObject), 0, Py_TPFLAGS_DEFAULT, slots};
-    return reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
-  }();
-  return type;
-}
+PyTypeObject* owner_type;
 
 PyObject* owner_object(const std::shared_ptr<const void>& owner) {
-  auto* o = PyObject_New(OwnerObject, owner_type());
+  auto* o = PyObject_New(OwnerObject, owner_type);
   if (o == nullptr) throw nb::python_error();
   new (&o->owner) std::shared_ptr<const void>(owner);
   return reinterpret_cast<PyObject*>(o);
+}
+
+// NumPy wants an address even where there are no elements.
+void* address_of_elements(const NdArray& array) {
+  return array.size() != 0 ? const_cast<std::byte*>(array.data()) : static_cast<void*>(&numpy);
 }
 
 // The documented way back: an object with __array_interface__, of which numpy.asarray() takes
@@ -364,9 +366,8 @@ PyObject* make_by_interface(const NdArray& array, const nb::object& dtype) {
   interface["typestr"] = known
                              ? get(dtype, "str")
                              : nb::steal(text_object(concat_text("|V", item_size(array.dtype()))));
-  interface["data"] =
-      nb::make_tuple(nb::steal(checked(PyLong_FromVoidPtr(const_cast<std::byte*>(array.data())))),
-                     array.read_only());
+  interface["data"] = nb::make_tuple(
+      nb::steal(checked(PyLong_FromVoidPtr(address_of_elements(array)))), array.read_only());
   const nb::object type = nb::module_::import_("types").attr("SimpleNamespace");
   nb::object holder = type(nb::arg("__array_interface__") = interface,
                            nb::arg("owner") = nb::steal(owner_object(array.owner())));
@@ -417,13 +418,23 @@ PyObject* share_plain_tensor(PyObject* o) {
   return made;
 }
 
+void bind_numpy_arrays(nb::module_&) {
+  const auto dealloc = +[](PyObject* o) {
+    PyTypeObject* type = Py_TYPE(o);
+    reinterpret_cast<OwnerObject*>(o)->owner.~shared_ptr();
+    type->tp_free(o);
+    Py_DECREF(type);
+  };
+  PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(dealloc)}, {0, nullptr}};
+  PyType_Spec spec = {"tenon.Memory", sizeof(OwnerObject), 0, Py_TPFLAGS_DEFAULT, slots};
+  owner_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
+}
+
 PyObject* make_numpy_array(const NdArray& array) {
   if (!numpy.ready) numpy_module("numpy");
   const DType d = array.dtype();
   const int number = numpy.type_num[static_cast<int>(d)];
-  // NumPy wants an address even where there are no elements.
-  void* data =
-      array.size() != 0 ? const_cast<std::byte*>(array.data()) : static_cast<void*>(&numpy);
+  void* data = address_of_elements(array);
   if (!numpy.fast) return make_by_interface(array, steal(numpy_dtype("numpy", d)));
   PyObject* descr = number >= 0 ? checked(numpy.descr_from_type(number)) : numpy_dtype("numpy", d);
   const int flags = (array.read_only() ? 0 : kWriteable) | kAligned;

@@ -183,8 +183,7 @@ Dims shape_argument(std::string_view operation, PyObject* o) {
   if (!PySequence_Check(o) || PyUnicode_Check(o)) {
     type_error(operation, "a shape is an integer or a tuple of integers, not ", type_name(o));
   }
-  const nb::object items =
-      steal(PySequence_Fast(o, "a shape is an integer or a tuple of integers"));
+  const nb::object items = steal(fast_items(o, "a shape is an integer or a tuple of integers"));
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(items.ptr());
   if (n > kMaxRank)
     fail(ErrorCode::kShape, operation, "at most ", kMaxRank, " dimensions, not ", n);
@@ -235,7 +234,7 @@ Tensor tensor_argument(std::string_view operation, PyObject* o) {
 
 std::vector<Tensor> tensors_argument(std::string_view operation, PyObject* o) {
   if (is_tensor(o)) type_error(operation, "expected a list of tensors, got one Tensor");
-  const nb::object items = nb::steal(PySequence_Fast(o, ""));
+  const nb::object items = nb::steal(fast_items(o, ""));
   if (!items.is_valid()) {
     PyErr_Clear();
     type_error(operation, "expected a list of tensors, got ", type_name(o));

@@ -1,5 +1,5 @@
 // What the parts of the Python module share: Tensor as a Python object, arguments and results,
-// errors, the GIL.
+// errors. (The GIL: gil.h.)
 //
 //   PyObject* add(PyObject* a, PyObject* b) {         // a function that Python calls directly
 //     return guarded([&] {
@@ -17,13 +17,11 @@
 #ifndef TENON_INTEROP_PYTHON_OBJECT_H_
 #define TENON_INTEROP_PYTHON_OBJECT_H_
 
-#include <cxxabi.h>
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <exception>
@@ -35,6 +33,7 @@
 #include <utility>
 #include <vector>
 
+#include "interop/python/gil.h"
 #include "tenon/ops/operand.h"
 #include "tenon/tensor/tensor.h"
 
@@ -136,63 +135,10 @@ auto with_buffer_errors(F&& f) {
 // Once per process and `text`, from the caller's line.
 void warn_once(PyObject* category, const char* text);
 
-// --- the GIL ---
-//
-// The module does not say that it can do without a GIL (Py_mod_gil), so a free-threaded interpreter
-// switches its GIL on, with a warning, when it imports tenon. What relies on the GIL: the list of
-// free Tensor objects, NumPy's facts (numpy_array.cc), the table of ufuncs (elementwise.cc), what
-// warned once (errors.cc). Tensors themselves need none.
-
-// Drops a reference from any thread, with or without the GIL. Without it the object is put on a
-// list that the next long call to end, or Python's main thread, empties: a thread that waited for
-// the GIL here could hold a lock that the GIL's holder waits for. After the interpreter's end
-// objects are leaked.
-void drop_anywhere(PyObject* o) noexcept;
-void drop_waiting() noexcept;
-
-// An owner for C++ memory (interop::NdArray) that keeps a Python object.
-std::shared_ptr<const void> keep(PyObject* o);
+// --- long calls ---
 
 // Elements from which on a call lets other threads run: below, switching costs more than the work.
 inline constexpr int64_t kLongCall = 1 << 15;
-
-// Calls f, in which Python may end this thread: a daemon thread that wants the GIL while the
-// interpreter shuts down is unwound by pthread_exit() before Python 3.14, which no C++ frame that
-// may not throw survives. It sleeps for ever instead, as in 3.14.
-template <class F>
-auto or_sleep(F&& f) -> decltype(f()) {
-  try {
-    return f();
-  } catch (abi::__forced_unwind&) {
-    for (;;) pause();
-  }
-}
-
-class WithoutGil {
- public:
-  WithoutGil() : state_(PyEval_SaveThread()) {}
-  ~WithoutGil() {
-    or_sleep([&] { PyEval_RestoreThread(state_); });
-    drop_waiting();
-  }
-  WithoutGil(const WithoutGil&) = delete;
-  WithoutGil& operator=(const WithoutGil&) = delete;
-
- private:
-  PyThreadState* state_;
-};
-
-// For what C++ calls back, on whatever thread.
-class WithGil {
- public:
-  WithGil() : state_(or_sleep([] { return PyGILState_Ensure(); })) {}
-  ~WithGil() { PyGILState_Release(state_); }
-  WithGil(const WithGil&) = delete;
-  WithGil& operator=(const WithGil&) = delete;
-
- private:
-  PyGILState_STATE state_;
-};
 
 // Does work on x take long enough (or wait for a device)?
 inline bool is_long(const Tensor& x) {
@@ -343,6 +289,7 @@ void bind_standard(nb::module_& m);
 void bind_autograd(nb::module_& m);
 void bind_nn(nb::module_& m);
 void bind_files(nb::module_& m);
+void bind_numpy_arrays(nb::module_& m);
 void bind_array_protocols(nb::module_& m);
 void bind_dlpack(nb::module_& m);
 void bind_cuda_array(nb::module_& m);

@@ -24,6 +24,26 @@ bool is_sequence(PyObject* o) {
 // A list or tuple as it is; other sequences as a list.
 nb::object items_of(PyObject* o) { return steal(PySequence_Fast(o, "tensor: not a sequence")); }
 
+// Code of an element's own (__index__, __getattr__, __len__) may change the lists that are read,
+// and so may other threads where there is no GIL. Then copies are read: tuples, as deep as the
+// tensor will be.
+nb::object frozen(PyObject* o, int levels) {
+  if (levels == 0 || !is_sequence(o)) return nb::borrow(o);
+  const nb::object items = steal(PySequence_Tuple(o));
+  if (levels == 1) return items;
+  const Py_ssize_t n = PyTuple_GET_SIZE(items.ptr());
+  nb::object copy = steal(PyTuple_New(n));
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    PyTuple_SET_ITEM(copy.ptr(), i,
+                     frozen(PyTuple_GET_ITEM(items.ptr(), i), levels - 1).release().ptr());
+  }
+  return copy;
+}
+bool is_plain_number(PyObject* o) {
+  return PyFloat_CheckExact(o) || PyLong_CheckExact(o) || PyBool_Check(o) ||
+         PyComplex_CheckExact(o);
+}
+
 [[noreturn]] void refuse_element(PyObject* o) {
   if (PyUnicode_Check(o) || PyBytes_Check(o)) {
     type_error("tensor", "new(): invalid data type '", type_name(o),
@@ -62,18 +82,18 @@ struct Shape {
 // Along the first elements; the rest is compared with this later.
 Shape shape_of(PyObject* o) {
   Shape shape;
-  std::vector<nb::object> kept;
+  nb::object kept = nb::borrow(o);
   while (is_sequence(o)) {
-    const nb::object items = items_of(o);
-    const Py_ssize_t n = PySequence_Fast_GET_SIZE(items.ptr());
+    const Py_ssize_t n = PySequence_Size(o);
+    if (n < 0) throw nb::python_error();
     if (shape.sizes.size() == kMaxRank) {
       fail(ErrorCode::kShape, "tensor", "too many dimensions 'list': at most ", kMaxRank,
            "; does a list contain itself?");
     }
     shape.sizes.push_back(n);
     if (n == 0) return shape;
-    o = PySequence_Fast_GET_ITEM(items.ptr(), 0);
-    kept.push_back(items);
+    kept = steal(PySequence_GetItem(o, 0));
+    o = kept.ptr();
   }
   shape.first = kind_of(o);
   return shape;
@@ -90,10 +110,15 @@ Shape shape_of(PyObject* o) {
 }
 
 // Calls visit(PyObject* const* elements, n) for each innermost list, in order; stops where it
-// returns false.
+// returns false, or where reading might run code (sets *stopped; null: all is frozen()).
 template <class Visit>
-bool walk(PyObject* o, const Dims& sizes, int depth, Visit& visit) {
+bool walk(PyObject* o, const Dims& sizes, int depth, bool* stopped, Visit& visit) {
   if (sizes.empty()) return visit(&o, 1);
+  if (stopped != nullptr && !PyList_CheckExact(o) && !PyTuple_CheckExact(o) &&
+      !is_plain_number(o)) {
+    *stopped = true;
+    return false;
+  }
   if (!is_sequence(o)) refuse_ragged(sizes[depth], depth, o);
   const nb::object items = items_of(o);
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(items.ptr());
@@ -101,7 +126,7 @@ bool walk(PyObject* o, const Dims& sizes, int depth, Visit& visit) {
   PyObject** elements = PySequence_Fast_ITEMS(items.ptr());
   if (depth + 1 == sizes.size()) return visit(elements, n);
   for (Py_ssize_t i = 0; i < n; ++i) {
-    if (!walk(elements[i], sizes, depth + 1, visit)) return false;
+    if (!walk(elements[i], sizes, depth + 1, stopped, visit)) return false;
   }
   return true;
 }
@@ -162,8 +187,8 @@ void store(T* to, PyObject* o) {
 }
 
 // Fills `t` (on the host, row-major) from the numbers; false at one that is not of `kind`
-// (kNumbers: any).
-bool fill(const Tensor& t, PyObject* o, const Dims& sizes, Kind kind) {
+// (kNumbers: any), and where walk() stops.
+bool fill(const Tensor& t, PyObject* o, const Dims& sizes, Kind kind, bool* stopped) {
   return visit_dtype(t.dtype(), [&]<class T>() {
     auto* to = static_cast<T*>(const_cast<void*>(t.raw_data()));
     auto visit = [&](PyObject* const* elements, Py_ssize_t n) {
@@ -176,12 +201,16 @@ bool fill(const Tensor& t, PyObject* o, const Dims& sizes, Kind kind) {
           }
         }
         if (PyList_CheckExact(e) || PyTuple_CheckExact(e)) refuse_list_element(e);
+        if (stopped != nullptr && !is_plain_number(e)) {
+          *stopped = true;
+          return false;
+        }
         if (kind != kNumbers && kind_of(e) != kind) return false;
         store(to, e);
       }
       return true;
     };
-    return walk(o, sizes, 0, visit);
+    return walk(o, sizes, 0, stopped, visit);
   });
 }
 
@@ -197,7 +226,7 @@ Kind widest_kind(PyObject* o, const Dims& sizes) {
     }
     return widest != kArray;
   };
-  walk(o, sizes, 0, visit);
+  walk(o, sizes, 0, nullptr, visit);
   return widest;
 }
 
@@ -244,20 +273,41 @@ Tensor stack_sequence(PyObject* o, DType dtype, std::optional<Device> device) {
 }  // namespace
 
 Tensor tensor_of_sequence(PyObject* o, DType dtype, std::optional<Device> device) {
+#ifdef Py_GIL_DISABLED
+  // The shape is that of what is read.
+  const nb::object outermost = is_sequence(o) ? steal(PySequence_Tuple(o)) : nb::borrow(o);
+  o = outermost.ptr();
+#endif
   const Shape shape = shape_of(o);
   Kind kind = shape.first;
+  nb::object items;
+  const auto freeze = [&] {
+    items = frozen(o, shape.sizes.size());
+    o = items.ptr();
+  };
+#ifdef Py_GIL_DISABLED
+  freeze();
+#endif
   if (kind != kArray) {
     const bool as_asked = dtype != DType::none;
     Tensor t = empty(shape.sizes, as_asked ? dtype : default_dtype(kind));
-    if (fill(t, o, shape.sizes, as_asked ? kNumbers : kind))
-      return device.has_value() ? t.to(*device) : t;
+    const auto filled = [&](Kind wanted) {
+      bool stopped = false;
+      if (fill(t, o, shape.sizes, wanted, items.is_valid() ? nullptr : &stopped)) return true;
+      if (!stopped) return false;
+      freeze();
+      return fill(t, o, shape.sizes, wanted, nullptr);
+    };
+    if (filled(as_asked ? kNumbers : kind)) return device.has_value() ? t.to(*device) : t;
+    if (!items.is_valid()) freeze();
     kind = widest_kind(o, shape.sizes);
     if (kind != kArray) {
       t = empty(shape.sizes, default_dtype(kind));
-      fill(t, o, shape.sizes, kNumbers);
+      fill(t, o, shape.sizes, kNumbers, nullptr);
       return device.has_value() ? t.to(*device) : t;
     }
   }
+  if (!items.is_valid()) freeze();
   return stack_sequence(o, dtype, device);
 }
 

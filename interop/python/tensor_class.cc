@@ -21,22 +21,32 @@ PyObject* wrap_as(PyTypeObject* type, Tensor&& t) {
 
 namespace {
 
-// Memory of objects that died, for the next ones: results of small calls die at once.
+// Memory of objects that died, for the next ones: results of small calls die at once. Without a GIL
+// Python's allocator alone has such lists, one for each thread.
 #ifdef Py_GIL_DISABLED
-constexpr int kFreeObjects = 0;
+TensorObject* take_free_object() { return nullptr; }
+bool keep_free_object(TensorObject* /*o*/) { return false; }
 #else
 constexpr int kFreeObjects = 64;
-#endif
-TensorObject* free_objects[kFreeObjects + 1];
+TensorObject* free_objects[kFreeObjects];
 int n_free_objects = 0;
+
+TensorObject* take_free_object() {
+  return n_free_objects > 0 ? free_objects[--n_free_objects] : nullptr;
+}
+bool keep_free_object(TensorObject* o) {
+  if (n_free_objects == kFreeObjects) return false;
+  free_objects[n_free_objects++] = o;
+  return true;
+}
+#endif
 
 }  // namespace
 
 PyObject* wrap(Tensor&& t) {
   if (__builtin_expect(!t.defined(), 0)) Py_RETURN_NONE;
-  TensorObject* o;
-  if (n_free_objects > 0) {
-    o = free_objects[--n_free_objects];
+  TensorObject* o = take_free_object();
+  if (o != nullptr) {
     PyObject_Init(reinterpret_cast<PyObject*>(o), tensor_type);
   } else {
     o = PyObject_New(TensorObject, tensor_type);
@@ -62,11 +72,7 @@ void dealloc(PyObject* o) {
   PyTypeObject* type = Py_TYPE(o);
   if (self->weak_references != nullptr) PyObject_ClearWeakRefs(o);
   self->tensor.~Tensor();
-  if (type == tensor_type && n_free_objects < kFreeObjects) {
-    free_objects[n_free_objects++] = self;
-  } else {
-    type->tp_free(o);
-  }
+  if (type != tensor_type || !keep_free_object(self)) type->tp_free(o);
   Py_DECREF(type);
 }
 

@@ -4,57 +4,10 @@ import subprocess
 import sys
 import unittest
 
-import ml_dtypes
 import numpy as np
 
 import tenon
-
-DTYPES = ["?", "b", "B", "h", "H", "i", "I", "q", "Q", "l", "L", "e", "f", "d", "F", "D", ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn,
-          ml_dtypes.float8_e5m2]
-FOREIGN = [
-    np.array([object(), None]), np.array(["a", "b"]), np.array([b"a"]), np.array(["2020-01-01"], "M8[D]"), np.array([1], "m8[s]"),
-    np.zeros(2, "f4,i4"), np.zeros(2, np.longdouble), np.zeros(2, np.clongdouble), np.zeros(2, "V3"),
-    np.zeros(2, ml_dtypes.float8_e4m3fnuz), np.zeros(2, ml_dtypes.int4),
-]
-
-
-def filled(shape, dtype):
-  n = int(np.prod(shape))
-  return np.asarray(np.arange(n).reshape(shape) % 2 if np.dtype(dtype) == bool else np.arange(n).reshape(shape)).astype(dtype)
-
-
-def native(dtype):
-  return dtype if dtype.isnative else dtype.newbyteorder("=")
-
-
-def layouts(dtype):
-  """name, array, does from_numpy share it"""
-  a = filled((4, 6), dtype)
-  yield "contiguous", a, True
-  yield "transposed", filled((4, 6), dtype).T, True
-  yield "reversed", filled((4, 6), dtype)[::-1, ::-1], True
-  yield "gapped", filled((4, 6), dtype)[::2, 1::3], True
-  yield "stride 0", np.broadcast_to(filled((6,), dtype), (4, 6)), True
-  yield "0-d", filled((), dtype), True
-  yield "empty", filled((3, 0), dtype), True
-  yield "empty reversed", filled((3, 0), dtype)[::-1], True
-  yield "length 1 axes", filled((1, 6, 1), dtype)[::-1, :, ::-1], True
-  read_only = filled((4, 6), dtype)
-  read_only.flags.writeable = False
-  yield "read-only", read_only, True
-  yield "fortran", np.asfortranarray(filled((4, 6), dtype)), True
-  yield "many axes", filled((1,) * 20 + (2, 3), dtype), True
-  size = np.dtype(dtype).itemsize
-  if size > 1:
-    raw = np.zeros(24 * size + 1, np.uint8)
-    unaligned = raw[1:].view(dtype).reshape(4, 6)
-    unaligned[...] = filled((4, 6), dtype)
-    yield "unaligned", unaligned, False
-    if np.dtype(dtype).kind != "V":
-      packed = np.zeros((4, 6), np.dtype([("pad", "u1"), ("x", dtype)]))
-      packed["x"] = filled((4, 6), dtype)
-      yield "field of a packed record", packed["x"], False
-      yield "byte-swapped", filled((4, 6), dtype).astype(np.dtype(dtype).newbyteorder(">")), False
+from array_cases import DTYPES, FOREIGN, filled, layouts, native
 
 
 def equal(test, t, a):
@@ -170,6 +123,32 @@ class ConvertTest(unittest.TestCase):
     endless.append(endless)
     with self.assertRaisesRegex(ValueError, "too many dimensions"):
       tenon.tensor(endless)
+
+  def test_elements_that_change_their_list(self):
+    class Element:
+      """Empties the list that it stands in when it is read."""
+
+      def __init__(self, of, back):
+        self.of, self.back = of, back
+
+      def __index__(self):
+        self.of.clear()
+        self.of.extend(object() for _ in range(3))
+        self.junk = [bytearray(100) for _ in range(5000)]
+        return self.back
+
+      def __float__(self):
+        return float(self.__index__())
+
+    for dtype in ["int64", "float64", "complex64", None]:
+      for place in [0, 2000]:
+        numbers = [10**6 + i for i in range(4000)]
+        wanted = numbers[:place] + [7] + numbers[place:]
+        numbers.insert(place, Element(numbers, 7))
+        self.assertEqual(tenon.tensor(numbers, dtype=dtype).tolist(), wanted)
+        rows = [[1, 2], [3, 4]]
+        rows[1][0] = Element(rows, 5)
+        self.assertEqual(tenon.tensor(rows, dtype=dtype).tolist(), [[1, 2], [5, 4]])
 
   def test_dtypes_never_change_silently(self):
     for x, dtype, text in [(300, "uint8", "overflow"), (-1, "uint8", "overflow"), (2**63, "int64", "overflow"), (1.5, "int32", "behind the point"),

@@ -104,13 +104,34 @@ class Float8Test(unittest.TestCase):
       self.assertIn(b'"F8_E4M3"', header)
       self.assertIn(b'"F8_E5M2"', header)
       for mine, theirs in KINDS:
-        with self.assertRaisesRegex(TypeError, mine.name + '.*safetensors.*view_as = "u1"'):
+        with self.assertRaisesRegex(TypeError, mine.name + '.*safetensors.*view_as = "bits".*uint8'):
           tenon.save(path("a.npy"), tensors[mine.name])
         tenon.save(path("a.npy"), tensors[mine.name], view_as="u1")
         self.assertEqual(np.load(path("a.npy")).view(theirs).dtype, np.dtype(theirs))
         self.assertEqual(np.load(path("a.npy")).tolist(), list(range(256)))
       tenon.save(path("a.npz"), tensors, view_as="u1")
       self.assertEqual(np.load(path("a.npz"))["float8_e5m2"].tolist(), list(range(256)))
+
+  def test_a_file_of_bits_of_both_widths(self):
+    wanted = {mine.name: all_codes(theirs) for mine, theirs in KINDS}
+    wanted["bfloat16"] = np.arange(1 << 16, dtype="u2").view(ml_dtypes.bfloat16)
+    wanted["float32"], wanted["int8"] = np.arange(3, dtype="f4"), np.arange(-3, 3, dtype="i1")
+    tensors = {name: tenon.from_numpy(a) for name, a in wanted.items()}
+    with tempfile.TemporaryDirectory() as folder:
+      path = os.path.join(folder, "a.npz")
+      for one_width in ["u1", "u2"]:
+        with self.assertRaisesRegex(tenon.DTypeError, "and 'bits'"):
+          tenon.save(path, tensors, view_as=one_width)
+      for compressed in [False, True]:
+        tenon.save(path, tensors, view_as="bits", compressed=compressed)
+        ours, numpys = tenon.load(path), np.load(path)
+        self.assertEqual(list(ours), list(wanted))
+        for name, a in wanted.items():
+          self.assertEqual(numpys[name].dtype, {"bfloat16": "u2", "float32": "f4", "int8": "i1"}.get(name, "u1"))
+          for back in [numpys[name], ours[name].numpy()]:
+            self.assertEqual(back.tobytes(), a.tobytes(), name)
+          again = tenon.from_numpy(ours[name].numpy().view(a.dtype))
+          self.assertEqual(again.dtype, tensors[name].dtype)
 
   def test_what_works_and_what_is_refused(self):
     for mine, theirs in KINDS:

@@ -1,4 +1,4 @@
-"""Who keeps whom alive: reference counts and memory flat over many conversions, any order of destruction, threads, exit, fork."""
+"""Who keeps whom alive: any order of destruction, threads, exit, fork. (That nothing leaks: flat_test.py.)"""
 import ctypes
 import gc
 import itertools
@@ -7,120 +7,12 @@ import queue
 import subprocess
 import sys
 import threading
-import time
 import unittest
 
 import numpy as np
 
 import tenon
-
-PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-def resident():
-  with open("/proc/self/statm") as f:
-    return int(f.read().split()[1]) * PAGE
-
-
-def refused(call):
-  try:
-    call()
-  except (tenon.Error, TypeError, IndexError, BufferError):
-    return
-  raise AssertionError("not refused")
-
-
-def take(capsule):
-  tenon.from_dlpack(capsule)
-
-
-A = np.arange(64, dtype=np.float32)
-RO = A.copy()
-RO.flags.writeable = False
-SWAPPED, OBJECTS = A.astype(">f4"), np.array([None, object()])
-T = tenon.arange(64.0)
-M = tenon.zeros((4, 4))
-G = tenon.arange(64.0).requires_grad_()
-CALLS = {
-    "from_numpy": lambda: tenon.from_numpy(A),
-    "from_numpy reversed view": lambda: tenon.from_numpy(A[::-1])[3:],
-    "from_numpy read-only": lambda: tenon.from_numpy(RO),
-    "as_tensor": lambda: tenon.as_tensor(A),
-    "as_tensor, copying": lambda: tenon.as_tensor(A, dtype="float64"),
-    "tensor(array)": lambda: tenon.tensor(A),
-    "tensor(list)": lambda: tenon.tensor([1.0, 2.0, 3]),
-    "tensor(list of arrays)": lambda: tenon.tensor([A, A]),
-    "tensor(list of tensors)": lambda: tenon.tensor([T, T]),
-    "numpy": lambda: T.numpy()[1:],
-    "numpy of a reversed view": lambda: T[::-2].numpy(),
-    "numpy(force)": lambda: G.numpy(force=True),
-    "asarray": lambda: np.asarray(T),
-    "asarray of a reversed view": lambda: np.asarray(M[::-1, ::2]),
-    "memoryview": lambda: memoryview(T).release(),
-    "buffer in": lambda: tenon.as_tensor(memoryview(A)),
-    "dlpack out": lambda: T.__dlpack__(max_version=(1, 0)),
-    "dlpack out old": lambda: T.__dlpack__(),
-    "dlpack in": lambda: tenon.from_dlpack(A),
-    "dlpack round": lambda: take(T.__dlpack__(max_version=(1, 0))),
-    "np.from_dlpack": lambda: np.from_dlpack(T),
-    "mixed operators": lambda: A + T + A,
-    "ufunc": lambda: np.sin(T),
-    "tolist": lambda: T.tolist(),
-    "item": lambda: T[3].item(),
-    "iterate": lambda: list(M),
-    "views": lambda: (M.T, M.reshape(16), M[1, 2], M[..., None, 1]),
-    "index": lambda: (T[1:5], T[[1, 2]], T[T > 3]),
-    "assign": lambda: T.__setitem__(slice(0, 3), A[:3]),
-    "assign elements": lambda: (T.__setitem__(5, 1.5), M.__setitem__((1, 2), 3)),
-    "repr": lambda: repr(T[:3]),
-    "explain": lambda: tenon.explain(A, dtype="float64"),
-    "backward": lambda: (G * A).sum().backward(),
-    "hook": lambda: G.register_hook(lambda g: None).remove(),
-    "attributes": lambda: (T.shape, T.dtype, T.device, T.grad, T.strides),
-    "refused: swapped": lambda: refused(lambda: tenon.from_numpy(SWAPPED)),
-    "refused: objects": lambda: refused(lambda: tenon.tensor(OBJECTS)),
-    "refused: gradient": lambda: refused(lambda: G.numpy()),
-    "refused: copy=False": lambda: refused(lambda: tenon.as_tensor(A, dtype="int8", copy=False)),
-    "refused: ragged": lambda: refused(lambda: tenon.tensor([[1], [2, 3]])),
-    "refused: text": lambda: refused(lambda: tenon.tensor(["a"])),
-    "refused: index": lambda: refused(lambda: T[100]),
-    "refused: assigned index": lambda: refused(lambda: T.__setitem__(100, 1.0)),
-    "refused: assigned number": lambda: refused(lambda: T.__setitem__(1, 1 << 70)),
-    "refused: buffer": lambda: refused(lambda: memoryview(G)),
-    "refused: read-only": lambda: refused(lambda: tenon.from_numpy(RO).add_(1)),
-    "refused: dlpack": lambda: refused(lambda: tenon.from_dlpack(T.__dlpack__(copy=True)).reshape(7)),
-}
-OBJECTS_WATCHED = [A, RO, SWAPPED, OBJECTS, T, M, G, tenon.float32, tenon.Tensor, np.dtype(np.float32)]
-# Calls of each kind. TENON_LIFETIMES=1000000 is the long run, which prints a line for each kind.
-REPEAT = int(os.environ.get("TENON_LIFETIMES", "50000"))
-LONG = REPEAT > 100_000
-
-
-class FlatTest(unittest.TestCase):
-
-  def test_reference_counts_and_memory(self):
-    for name, call in CALLS.items():
-      with self.subTest(name):
-        for _ in range(200):
-          call()
-        G.grad = None
-        gc.collect()
-        start = time.perf_counter()
-        counts = [sys.getrefcount(o) for o in OBJECTS_WATCHED]
-        blocks, memory = sys.getallocatedblocks(), resident()
-        for _ in range(REPEAT):
-          call()
-        G.grad = None
-        gc.collect()
-        seconds = time.perf_counter() - start
-        blocks, memory = sys.getallocatedblocks() - blocks, resident() - memory
-        references = [sys.getrefcount(o) - before for o, before in zip(OBJECTS_WATCHED, counts)]
-        if LONG:
-          print("%-28s %8d calls %7.2f us each: references %+d, Python's blocks %+d, resident %+d KiB" %
-                (name, REPEAT, seconds / REPEAT * 1e6, max(references, key=abs), blocks, memory // 1024), file=sys.stderr, flush=True)
-        self.assertLess(max(map(abs, references)), 10)
-        self.assertLess(abs(blocks), 100 + REPEAT // 1000)
-        self.assertLess(memory, 1_500_000 + REPEAT)  # a byte a call
+from conversion_calls import CALLS
 
 
 class OrderTest(unittest.TestCase):
@@ -192,7 +84,7 @@ class ThreadTest(unittest.TestCase):
     self.assertEqual(errors, [])
 
   def test_conversions(self):
-    self.run_all(lambda i: [CALLS[name]() for _ in range(20) for name in CALLS if name not in ("backward", "hook", "assign", "assign elements")])
+    self.run_all(lambda i: [CALLS[name]() for _ in range(20) for name in CALLS if name not in ("backward", "hook", "assign", "assign elements", "Tensor")])
 
   def test_long_calls_run_beside_each_other(self):
     big = [tenon.rand(200_000) for _ in range(6)]
@@ -268,6 +160,31 @@ class ThreadTest(unittest.TestCase):
 
     self.run_all(work)
 
+  def test_first_use_by_all_threads_at_once(self):
+    """What the module learns of NumPy, of ufuncs and dtypes when it first meets them, and what it says once."""
+    for _ in range(5):
+      done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", FIRST_USE], stderr=subprocess.PIPE, text=True, timeout=60)
+      self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+  def test_an_iterator_of_all_threads(self):
+    rows, seen = iter(tenon.arange(20_000)), []
+    self.run_all(lambda i: seen.append([r.item() for r in rows]))
+    self.assertEqual(sorted(itertools.chain(*seen)), list(range(20_000)))
+
+  def test_a_list_that_shrinks_meanwhile(self):
+    numbers, stop = [1.0] * 1000, threading.Event()
+
+    def work(i):
+      if i == 0:
+        for _ in range(2000):
+          del numbers[100:]
+          numbers.extend(float(k) for k in range(900))
+        stop.set()
+      while not stop.is_set():
+        self.assertTrue(100 <= tenon.tensor(numbers).size <= 1000)
+
+    self.run_all(work)
+
   def test_memory_dropped_without_the_gil(self):
     """A deleter may be called on a thread that Python does not know: ctypes calls it without the GIL."""
 
@@ -291,6 +208,21 @@ class ThreadTest(unittest.TestCase):
       self.assertEqual(sys.getrefcount(a), before)
 
 
+FIRST_USE = """
+import threading, warnings, numpy as np, tenon
+warnings.simplefilter("ignore")
+barrier, names = threading.Barrier(8), [d.name for d in vars(tenon).values() if isinstance(d, tenon.dtype)]
+def use(i):
+  barrier.wait()
+  a = np.full(3, i, np.float32)
+  t = tenon.from_numpy(a)
+  assert np.sin(t).tolist() == tenon.sin(tenon.tensor(a)).tolist() and np.add(a, t).tolist() == [2 * i] * 3
+  assert [tenon.zeros(2, dtype=n).numpy().shape for n in names] == [(2,)] * len(names)
+  assert tenon.tensor([a, a]).sum().item() == 6 * i and tenon.tensor([a[0], a[1]]).tolist() == [i, i]
+  assert tenon.Tensor([1]).data.tolist() == [1] and np.asarray(memoryview(t)).tolist() == a.tolist()
+threads = [threading.Thread(target=use, args=(i,)) for i in range(8)]
+[t.start() for t in threads], [t.join() for t in threads]
+"""
 EXITS = {
     "globals": "a = np.zeros(5); t = tenon.from_numpy(a); b = tenon.zeros(5).numpy(); m = memoryview(tenon.zeros(3))",
     "cycle": "t = tenon.zeros(2).requires_grad_(); l = [t]; t.register_hook(lambda g, l=l: None); l.append(l)",

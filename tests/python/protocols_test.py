@@ -7,39 +7,7 @@ import unittest
 import numpy as np
 
 import tenon
-
-
-class ArrayOnly:
-  """Has __array__ and nothing else."""
-
-  def __init__(self, a):
-    self.a = a
-
-  def __array__(self, dtype=None, copy=None):
-    return self.a
-
-
-class InterfaceOnly:
-
-  def __init__(self, a, **changes):
-    self.a = a
-    self.__array_interface__ = dict(a.__array_interface__, **changes)
-
-
-class DlpackOnly:
-  """Hands out NumPy's capsules; the old protocol if asked."""
-
-  def __init__(self, a, old=False):
-    self.a, self.old, self.calls = a, old, []
-
-  def __dlpack__(self, **keywords):
-    self.calls.append(keywords)
-    if self.old and keywords:
-      raise TypeError("unexpected keyword")
-    return self.a.__dlpack__(**keywords)
-
-  def __dlpack_device__(self):
-    return self.a.__dlpack_device__()
+from array_cases import ArrayOnly, DlpackOnly, InterfaceOnly
 
 
 class BufferTest(unittest.TestCase):

@@ -1,4 +1,5 @@
 """Corners of the Array API standard, judged by NumPy."""
+import pickle
 import unittest
 
 import numpy as np
@@ -59,6 +60,10 @@ class StandardTest(unittest.TestCase):
         np.testing.assert_array_equal(tenon.unique_counts(t).counts.numpy(), wanted.counts)
         np.testing.assert_array_equal(tenon.unique_inverse(t).inverse_indices.numpy(), wanted.inverse_indices)
     self.assertEqual(tenon.unique_counts(tenon.tensor([float("nan"), 1., float("nan")])).counts.tolist(), [1, 1, 1])
+    for call in [tenon.unique_all, tenon.unique_counts, tenon.unique_inverse]:
+      got = call(tenon.tensor([2, 1, 2]))
+      back = pickle.loads(pickle.dumps(got))
+      self.assertEqual((type(back), [x.tolist() for x in back]), (type(got), [x.tolist() for x in got]))
 
   def test_dtype_of_sums(self):
     t = tenon.tensor([200, 100], dtype="uint8")

@@ -63,6 +63,17 @@ class WheelTest(unittest.TestCase):
           self.assertEqual(listed[name], ("sha256=" + digest, str(len(data))))
       self.assertTrue(any(n.endswith(".dist-info/LICENSE") for n in names))
 
+  def test_needs_nothing_but_itself_and_the_c_runtime(self):
+    with zipfile.ZipFile(self.wheel) as w, tempfile.TemporaryDirectory() as directory:
+      libraries = {os.path.basename(n): n for n in w.namelist() if re.search(r"\.so(\.|$)", n)}
+      for name in libraries.values():
+        w.extract(name, directory)
+        dynamic = subprocess.run(["readelf", "-d", "-W", os.path.join(directory, name)], stdout=subprocess.PIPE, check=True).stdout.decode()
+        for needed in re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic):
+          # The C++ runtime is the extension's own: the system's may be older than the compiler's.
+          self.assertTrue(needed in libraries or re.match(r"(libc|libm|libgcc_s|ld-linux-[\w-]+|libpthread|libdl)\.so", needed), (name, needed))
+      self.assertNotIn("libhwy.so.1", libraries)
+
   def test_size(self):
     self.assertLess(os.path.getsize(self.wheel), 15_000_000)
 
@@ -82,6 +93,7 @@ class WheelTest(unittest.TestCase):
       loaded = subprocess.run([python, "-I", "-c", code], stdout=subprocess.PIPE, cwd=directory, env=environment, check=True).stdout.decode().split()
       for path in loaded:
         if not path.startswith((venv, sys.base_prefix, os.path.realpath(venv))):
+          # (libstdc++: NumPy's.)
           self.assertRegex(os.path.basename(path), r"^(ld-linux|libc|libm|libdl|libpthread|librt|libgcc_s|libstdc\+\+|libutil|libz|libffi|libpython|libexpat)[-.]")
 
 

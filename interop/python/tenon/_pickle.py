@@ -58,6 +58,6 @@ def _copy(self):
   return t
 
 
-Tensor.__reduce_ex__ = _reduce_ex
-Tensor.__deepcopy__ = _deepcopy
-Tensor.__copy__ = _copy
+Tensor.__reduce_ex__ = _reduce_ex  # type: ignore[method-assign]
+Tensor.__deepcopy__ = _deepcopy  # type: ignore[method-assign]
+Tensor.__copy__ = _copy  # type: ignore[method-assign]

@@ -11,26 +11,26 @@ nan = float("nan")
 newaxis = None
 pi = 3.141592653589793
 
-_UniqueAll = namedtuple("unique_all", ("values", "indices", "inverse_indices", "counts"), module="tenon")
-_UniqueCounts = namedtuple("unique_counts", ("values", "counts"), module="tenon")
-_UniqueInverse = namedtuple("unique_inverse", ("values", "inverse_indices"), module="tenon")
+UniqueAllResult = namedtuple("UniqueAllResult", ("values", "indices", "inverse_indices", "counts"))
+UniqueCountsResult = namedtuple("UniqueCountsResult", ("values", "counts"))
+UniqueInverseResult = namedtuple("UniqueInverseResult", ("values", "inverse_indices"))
 
 
 def unique_all(x, /):
   """The distinct elements in ascending order, where each stands first, where each of x's is among them, and how often."""
-  return _UniqueAll(*_tenon._unique(x))
+  return UniqueAllResult(*_tenon._unique(x))
 
 
 def unique_counts(x, /):
   """The distinct elements in ascending order, and how often each occurs."""
   values, _, _, counts = _tenon._unique(x)
-  return _UniqueCounts(values, counts)
+  return UniqueCountsResult(values, counts)
 
 
 def unique_inverse(x, /):
   """The distinct elements in ascending order, and where each of x's is among them: values[inverse_indices] is x."""
   values, _, inverse, _ = _tenon._unique(x)
-  return _UniqueInverse(values, inverse)
+  return UniqueInverseResult(values, inverse)
 
 
 _KINDS = ("bool", "signed integer", "unsigned integer", "real floating", "complex floating")

@@ -13,6 +13,8 @@
 
     y = Cube.apply(x)
 """
+from types import SimpleNamespace
+
 from ._grad_mode import enable_grad, no_grad, set_grad_enabled
 from ._tenon import Tensor, Variable, _apply_function, backward, grad, gradcheck
 
@@ -53,15 +55,10 @@ class Function:
     ctx = FunctionContext(tuple(isinstance(a, Tensor) and a.requires_grad for a in args))
     single = []
 
-    class Call:  # remembers whether forward() gave one tensor or a tuple
+    def forward(context, *arguments):  # remembers whether it gave one tensor or a tuple
+      result = cls.forward(context, *arguments)
+      single.append(isinstance(result, Tensor))
+      return result
 
-      @staticmethod
-      def forward(context, *arguments):
-        result = cls.forward(context, *arguments)
-        single.append(isinstance(result, Tensor))
-        return result
-
-      backward = cls.backward
-
-    outputs = _apply_function(Call, ctx, args)
+    outputs = _apply_function(SimpleNamespace(forward=forward, backward=cls.backward), ctx, args)
     return outputs[0] if single[0] else tuple(outputs)
