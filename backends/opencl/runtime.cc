@@ -156,6 +156,7 @@ const Runtime& GetRuntime() {
     const char* const path = Option("OPENCL_LIBRARY");
     opened->Open(path != nullptr ? path : "libOpenCL.so.1");
     DrainAtExit();
+    WaitAtTheEndOfThisThread();
     return opened;
   }();
   return *runtime;
