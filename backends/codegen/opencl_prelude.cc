@@ -5,8 +5,8 @@ namespace tenon_codegen {
 // OpenCL C 1.2, which every version since reads. A half is a type only where an extension says so:
 // here it is bits, as elsewhere, converted by integer arithmetic.
 //
-// DECLARE_BUILTINS: the driver does not read its header of OpenCL's functions, so those that are used
-// are declared here, as in clang's opencl-c.h.
+// DECLARE_BUILTINS: the driver does not read its header of OpenCL's functions, so those that are
+// used are declared here, as in clang's opencl-c.h.
 const char kOpenclPrelude[] = R"opencl(// ---- OpenCL C ----
 #pragma OPENCL FP_CONTRACT OFF
 #ifndef NO_F64

@@ -168,11 +168,11 @@ int main(int argc, char** argv) {
     usleep(manner == "busy" ? 300000 : 3000000);
     return kClean;
   }
-  if (manner == "busy thread") {
+  if (manner.rfind("busy thread ", 0) == 0) {
     std::thread(LaunchOnAndOn).detach();
-    std::thread([] {
+    std::thread([&] {
       plugin->Sync();
-      usleep(300000);
+      usleep(1000 * static_cast<useconds_t>(std::stoi(manner.substr(12))));
       std::exit(kClean);
     }).join();
   }
