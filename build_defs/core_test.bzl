@@ -38,6 +38,31 @@ device_test = rule(
     test = True,
 )
 
+# What is compiled is kept from one test to the next and for the next run, so not in TEST_TMPDIR: the tests share many
+# kernels. A directory per user: a cache that others may write to is refused.
+_KERNELS = "${TMPDIR:-/tmp}/tenon_test_kernels_$(id -u)"
+
+OPENCL_ENV = {
+    "POCL_CACHE_DIR": _KERNELS + "/pocl",
+    "TENON_KERNEL_CACHE": _KERNELS + "/tenon",
+}
+
+# Instrumented code does not mix with what drivers compile at run time, and their threads outlive main.
+OPENCL_TAGS = ["no_sanitizer"]
+
+# How a device_test of each device differs from one on the cpu.
+_DEVICES = {
+    "cpu": {},
+    "simdev": {"backends": Label("//tests/plugins/simdev:backend_dir")},
+    "opencl": {
+        "backends": Label("//backends/opencl:backend_dir"),
+        "env": OPENCL_ENV,
+        "probe": Label("//tests/opencl:probe"),
+        "size": "large",
+        "tags": OPENCL_TAGS,
+    },
+}
+
 def tenon_core_test(
         name,
         srcs,
@@ -45,19 +70,24 @@ def tenon_core_test(
         copts = [],
         data = [],
         size = "small",
-        devices = ["cpu", "simdev"],
+        devices = ["cpu", "simdev", "opencl"],
         mask = None,
+        falls_back = False,
+        opencl_shards = 1,
         tags = [],
         **kwargs):
-    """One program (<name>_program), compiled and linked once, run as two tests.
+    """One program (<name>_program), compiled and linked once, run as several tests.
 
     <name>         on the cpu
     <name>_masked  on the cpu without the entries and opcodes in `mask` ("cpu:softmax,.."), if given
     <name>_simdev  the same with TENON_TEST_DEVICE=simdev; the plug-in is found through TENON_BACKEND_PATH
+    <name>_opencl  the same on the OpenCL of this machine; skipped where there is none
 
     The sources ask //tests:test_device (TENON_TEST_DEVICE, "cpu" where unset) for the device. Pass
-    devices = ["cpu"] for a test that says nothing about a device. //tests/opencl runs some of the
-    programs on OpenCL.
+    devices = ["cpu"] for a test that says nothing about a device, and falls_back = True for one of an
+    operation that no backend has an entry for (sort, nonzero): the others fail on OpenCL when anything
+    is left to the host. With opencl_shards that test is run in so many parts: it compiles thousands of
+    kernels.
     """
     cc_binary(
         name = name + "_program",
@@ -70,13 +100,20 @@ def tenon_core_test(
         visibility = [Label("//tests/opencl:__pkg__")],  # runs the same programs
     )
     for device in devices:
+        own = _DEVICES[device]
+        env = dict(own.get("env", {}), TENON_TEST_DEVICE = device)
+        if device == "opencl":
+            env["TENON_FALLBACK"] = "silent" if falls_back else "error"
+        shards = opencl_shards if device == "opencl" else 1
         device_test(
             name = name if device == "cpu" else name + "_" + device,
-            size = size,
+            size = own.get("size", size),
             program = ":%s_program" % name,
-            env = {"TENON_TEST_DEVICE": device},
-            backends = None if device == "cpu" else Label("//tests/plugins/%s:backend_dir" % device),
-            tags = tags + [device],
+            env = env,
+            backends = own.get("backends"),
+            probe = own.get("probe"),
+            shard_count = shards if shards > 1 else None,
+            tags = tags + own.get("tags", []) + [device],
             **kwargs
         )
     if mask:

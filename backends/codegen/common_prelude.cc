@@ -4,7 +4,7 @@ namespace tenon_codegen {
 
 // One function per opcode and dtype, named <opcode>_<dtype of the operands>; cast_<from>_<to>. f16
 // and bf16 travel as their bits, so that a copy keeps them, and compute in f32; the 8-bit floats
-// are bits that only CAST knows.
+// are bits that only CAST knows. IF_<dtype>(text) is the text or nothing (SelectFor, select.cc).
 const char kCommonPrelude[] = R"common(// ---- dtypes ----
 typedef u8 boolean;  // 0 or 1
 typedef u16 bf16;    // bits
@@ -39,9 +39,10 @@ DEVICE bf16 i64_to_bf16(i64 x) {
 #define BITS_INTEGER(N, T)                                \
   DEVICE u64 to_bits_##N(T x) { return (u64)x; }          \
   DEVICE T from_bits_##N(u64 x) { return (T)x; }
-BITS_INTEGER(u8, u8) BITS_INTEGER(i8, i8) BITS_INTEGER(u16, u16) BITS_INTEGER(i16, i16)
-BITS_INTEGER(u32, u32) BITS_INTEGER(i32, i32) BITS_INTEGER(u64, u64) BITS_INTEGER(i64, i64)
-BITS_INTEGER(f16, f16) BITS_INTEGER(bf16, bf16)
+IF_u8(BITS_INTEGER(u8, u8)) IF_i8(BITS_INTEGER(i8, i8)) IF_u16(BITS_INTEGER(u16, u16))
+IF_i16(BITS_INTEGER(i16, i16)) IF_u32(BITS_INTEGER(u32, u32)) IF_i32(BITS_INTEGER(i32, i32))
+IF_u64(BITS_INTEGER(u64, u64)) IF_i64(BITS_INTEGER(i64, i64))
+IF_f16(BITS_INTEGER(f16, f16)) IF_bf16(BITS_INTEGER(bf16, bf16))
 DEVICE u64 to_bits_bool(boolean x) { return x; }
 DEVICE boolean from_bits_bool(u64 x) { return (x & 0xffu) != 0; }
 DEVICE u64 to_bits_f32(f32 x) { return bits_f32(x); }
@@ -107,15 +108,15 @@ DEVICE f64 from_bits_f64(u64 x) { return f64_of_bits(x); }
     }                                                                                              \
     return (T)power;                                                                               \
   }
-INTEGER(u8, u32, 8, 0, 0, 255)
-INTEGER(i8, u32, 8, 1, -128, 127)
-INTEGER(u16, u32, 16, 0, 0, 65535)
-INTEGER(i16, u32, 16, 1, -32768, 32767)
-INTEGER(u32, u32, 32, 0, 0, 0xffffffffu)
-INTEGER(i32, u32, 32, 1, (i32)0x80000000u, 0x7fffffff)
-INTEGER(u64, u64, 64, 0, 0, ~U64(0))
-INTEGER(i64, u64, 64, 1, (i64)U64(0x8000000000000000), (i64)U64(0x7fffffffffffffff))
-ORDERED(bool, boolean) BITWISE(bool, boolean)
+IF_u8(INTEGER(u8, u32, 8, 0, 0, 255))
+IF_i8(INTEGER(i8, u32, 8, 1, -128, 127))
+IF_u16(INTEGER(u16, u32, 16, 0, 0, 65535))
+IF_i16(INTEGER(i16, u32, 16, 1, -32768, 32767))
+IF_u32(INTEGER(u32, u32, 32, 0, 0, 0xffffffffu))
+IF_i32(INTEGER(i32, u32, 32, 1, (i32)0x80000000u, 0x7fffffff))
+IF_u64(INTEGER(u64, u64, 64, 0, 0, ~U64(0)))
+IF_i64(INTEGER(i64, u64, 64, 1, (i64)U64(0x8000000000000000), (i64)U64(0x7fffffffffffffff)))
+IF_bool(ORDERED(bool, boolean) BITWISE(bool, boolean))
 DEVICE boolean not_bool(boolean a) { return a == 0; }
 DEVICE boolean least_bool() { return 0; }
 DEVICE boolean greatest_bool() { return 1; }
@@ -182,19 +183,19 @@ DEVICE u32 philox_u64(u64 counter, u64 key) {
   ORDERED(D, D)                                          \
   FLOAT_UNARY(WIDE_UNARY, D) FLOAT_BINARY(WIDE_BINARY, D) \
   DEVICE D fma_##D(D a, D b, D c) { return fma(a, b, c); }
-WIDE(f32)
+IF_f32(WIDE(f32))
 DEVICE f32 greatest_f32() { return f32_of_bits(0x7f800000u); }
 DEVICE f32 least_f32() { return f32_of_bits(0xff800000u); }
 #ifndef NO_F64
-WIDE(f64)
+IF_f64(WIDE(f64))
 DEVICE f64 greatest_f64() { return f64_of_bits(U64(0x7ff0000000000000)); }
 DEVICE f64 least_f64() { return f64_of_bits(U64(0xfff0000000000000)); }
 #define PI 3.14159265358979323846
-DIGAMMA(f64)
-DEVICE f32 digamma_f32(f32 x) { return (f32)digamma_f64((f64)x); }
+IF_digamma(DIGAMMA(f64))
+IF_digamma(DEVICE f32 digamma_f32(f32 x) { return (f32)digamma_f64((f64)x); })
 #else
 #define PI 3.14159265f
-DIGAMMA(f32)
+IF_digamma(DIGAMMA(f32))
 #endif
 
 // f16 and bf16: the same in f32, then rounded.
@@ -210,7 +211,7 @@ DIGAMMA(f32)
   }
 #define HALF(D, LEAST, GREATEST)                                                            \
   FLOAT_UNARY(HALF_UNARY, D) FLOAT_BINARY(HALF_BINARY, D)                                   \
-  HALF_UNARY(D, digamma, ) HALF_UNARY(D, erfinv, ) HALF_UNARY(D, tanh, )                    \
+  IF_digamma(HALF_UNARY(D, digamma, )) HALF_UNARY(D, erfinv, ) HALF_UNARY(D, tanh, )                    \
   HALF_BINARY(D, min, ) HALF_BINARY(D, max, )                                               \
   HALF_COMPARE(D, eq) HALF_COMPARE(D, ne) HALF_COMPARE(D, lt) HALF_COMPARE(D, le)           \
   HALF_WINS(D, wins_argmin) HALF_WINS(D, wins_argmax)                                       \
@@ -220,22 +221,23 @@ DIGAMMA(f32)
   }                                                                                         \
   DEVICE D least_##D() { return LEAST; }                                                    \
   DEVICE D greatest_##D() { return GREATEST; }
-HALF(f16, 0xfc00u, 0x7c00u)
-HALF(bf16, 0xff80u, 0x7f80u)
+IF_f16(HALF(f16, 0xfc00u, 0x7c00u))
+IF_bf16(HALF(bf16, 0xff80u, 0x7f80u))
 
 // ---- casts: float to integer saturates and makes 0 of a NaN; integers wrap; to bool is (x != 0) ----
-#define CAST(from, to, S, D, expression) DEVICE D cast_##from##_##to(S x) { return (D)(expression); }
+#define CAST(from, to, S, D, expression) \
+  IF_##from(IF_##to(DEVICE D cast_##from##_##to(S x) { return (D)(expression); }))
 #define TO_INTEGERS(M, S)                                                              \
   M(S, u8, 0x1p8f) M(S, u16, 0x1p16f) M(S, u32, 0x1p32f) M(S, u64, 0x1p64f)            \
   M(S, i8, 0x1p7f) M(S, i16, 0x1p15f) M(S, i32, 0x1p31f) M(S, i64, 0x1p63f)
 
 #define FLOAT_TO_INTEGER(S, D, BOUND)                     \
-  DEVICE D cast_##S##_##D(S x) {                          \
+  IF_##S(IF_##D(DEVICE D cast_##S##_##D(S x) {            \
     if (x != x) return 0;                                 \
     if (x >= (S)BOUND) return greatest_##D();             \
     if (x <= (S)least_##D()) return least_##D();          \
     return (D)x;                                          \
-  }
+  }))
 #define HALF_TO_INTEGER(S, D, BOUND) CAST(S, D, S, D, cast_f32_##D(S##_to_f32(x)))
 TO_INTEGERS(FLOAT_TO_INTEGER, f32)
 TO_INTEGERS(HALF_TO_INTEGER, f16)

@@ -4,6 +4,9 @@ namespace tenon_codegen {
 
 // OpenCL C 1.2, which every version since reads. A half is a type only where an extension says so:
 // here it is bits, as elsewhere, converted by integer arithmetic.
+//
+// DECLARE_BUILTINS: the driver does not read its header of OpenCL's functions, so those that are
+// used are declared here, as in clang's opencl-c.h.
 const char kOpenclPrelude[] = R"opencl(// ---- OpenCL C ----
 #pragma OPENCL FP_CONTRACT OFF
 #ifndef NO_F64
@@ -34,6 +37,29 @@ typedef u16 f16;  // bits
 #define LOCAL_SIZE ((i32)get_local_size(0))
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
 #define U64(x) x##ul
+
+#ifdef DECLARE_BUILTINS
+#define BUILTIN __attribute__((overloadable, const))
+size_t BUILTIN get_global_id(uint);
+size_t BUILTIN get_global_size(uint);
+size_t BUILTIN get_local_id(uint);
+size_t BUILTIN get_local_size(uint);
+size_t BUILTIN get_group_id(uint);
+size_t BUILTIN get_num_groups(uint);
+void __attribute__((overloadable, convergent)) barrier(uint);
+#define MATH(T) \
+  T BUILTIN fabs(T); T BUILTIN floor(T); T BUILTIN ceil(T); T BUILTIN trunc(T); T BUILTIN rint(T);   \
+  T BUILTIN sqrt(T); T BUILTIN exp(T); T BUILTIN exp2(T); T BUILTIN expm1(T); T BUILTIN log(T);      \
+  T BUILTIN log2(T); T BUILTIN log10(T); T BUILTIN log1p(T); T BUILTIN sin(T); T BUILTIN cos(T);     \
+  T BUILTIN tan(T); T BUILTIN asin(T); T BUILTIN acos(T); T BUILTIN atan(T); T BUILTIN sinh(T);      \
+  T BUILTIN cosh(T); T BUILTIN tanh(T); T BUILTIN asinh(T); T BUILTIN acosh(T); T BUILTIN atanh(T);  \
+  T BUILTIN erf(T); T BUILTIN erfc(T); T BUILTIN lgamma(T); T BUILTIN fmod(T, T);                    \
+  T BUILTIN pow(T, T); T BUILTIN atan2(T, T); T BUILTIN copysign(T, T); T BUILTIN fma(T, T, T);
+MATH(f32)
+#ifndef NO_F64
+MATH(f64)
+#endif
+#endif
 
 DEVICE u32 bits_f32(f32 x) { return as_uint(x); }
 DEVICE f32 f32_of_bits(u32 x) { return as_float(x); }

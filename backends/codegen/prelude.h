@@ -1,7 +1,8 @@
 // The text that goes in front of generated kernels: what each opcode means on each dtype, in the C
 // that CUDA C++, OpenCL C and the host's C++ all read.
 //
-//   source = std::string(kCudaPrelude) + kCommonPrelude + EmitKernel(desc, "k", variant, target);
+//   const std::string text = EmitKernel(desc, "k", variant, target);
+//   source = kCudaPrelude + SelectFor(text) + kCommonPrelude + text;
 //
 // kCommonPrelude asks these of the language's own prelude, kCudaPrelude or kOpenclPrelude:
 //   types      u8 i8 u16 i16 u32 i32 u64 i64 f32 f64 f16; a device without f64 defines NO_F64
@@ -14,11 +15,19 @@
 #ifndef TENON_BACKENDS_CODEGEN_PRELUDE_H_
 #define TENON_BACKENDS_CODEGEN_PRELUDE_H_
 
+#include <string>
+#include <string_view>
+
 namespace tenon_codegen {
 
 extern const char kCudaPrelude[];
 extern const char kOpenclPrelude[];
 extern const char kCommonPrelude[];
+
+// The lines that kCommonPrelude needs before it: they keep the functions of the dtypes that `text`
+// names (a driver's compiler takes longer over 1,400 functions than over most kernels), or of all.
+std::string SelectFor(std::string_view text);
+std::string SelectAll();
 
 }  // namespace tenon_codegen
 

@@ -80,9 +80,9 @@ Generated::Compiled Generated::Compile(Device& device, const Variant& variant) c
   Compiled compiled;
   compiled.name = &Interned(name_ + "_" + variant.suffix());
   const std::string& name = *compiled.name;
-  const std::string source = std::string(tenon_codegen::kCudaPrelude) +
-                             tenon_codegen::kCommonPrelude +
-                             tenon_codegen::EmitKernel(desc, name, variant, kTarget);
+  const std::string text = tenon_codegen::EmitKernel(desc, name, variant, kTarget);
+  const std::string source = tenon_codegen::kCudaPrelude + tenon_codegen::SelectFor(text) +
+                             tenon_codegen::kCommonPrelude + text;
   const Nvrtc& nvrtc = GetNvrtc(driver.version());
   auto image = CompileCached(nvrtc, source, name, device.capability());
   CUresult result = driver.cuModuleLoadData(&compiled.module, image->data());

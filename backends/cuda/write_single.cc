@@ -91,9 +91,10 @@ class Writer {
 int main(int argc, char** argv) {
   const std::string kind = argc == 2 ? argv[1] : "";
   if (kind == "prelude") {
-    std::printf("%s%s", tenon_codegen::kCudaPrelude, tenon_codegen::kCommonPrelude);
+    std::printf("%s%s%s", tenon_codegen::kCudaPrelude, tenon_codegen::SelectAll().c_str(),
+                tenon_codegen::kCommonPrelude);
   } else if (kind == "common") {
-    std::printf("%s", tenon_codegen::kCommonPrelude);
+    std::printf("%s%s", tenon_codegen::SelectAll().c_str(), tenon_codegen::kCommonPrelude);
   } else if (kind == "integers" || kind == "floats" || kind == "casts") {
     Writer(kind).WriteAll();
   } else {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "backends/opencl/process_end.h"
 #include "backends/opencl/program.h"
 
 namespace tenon_opencl {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "backends/opencl/process_end.h"
 #include "backends/opencl/runtime.h"
 #include "tenon/abi/tenon_plugin.hpp"
 #include "tenon/backends/codegen/variant.h"
@@ -108,6 +109,7 @@ TenonStatus on_device(TenonDevice handle, TenonError* error, Body&& body) noexce
     Device& device = device_of(handle);
     device.cl().FailIfForked();
     device.FailIfLost();
+    WaitAtTheEndOfThisThread();
     return body(device);
   });
 }

@@ -1,7 +1,6 @@
 #include "backends/opencl/process_end.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -22,14 +21,13 @@ struct InFlight {
   std::mutex queues_mutex;
   std::map<cl_command_queue, const Runtime*> queues;  // under `queues_mutex`
 
-  // For every compilation that has begun, and for every command.
-  void Wait(bool process_ends) noexcept {
-    if (Runtime::Forked()) return;  // neither the threads nor the locks are this process's
-    {
-      std::unique_lock lock(mutex);
-      if (process_ends) ending.store(true, std::memory_order_release);
-      compilation_ended.wait(lock, [this, all = begun] { return ended >= all; });
-    }
+  // For every compilation that has begun.
+  void WaitForCompilations(bool process_ends) noexcept {
+    std::unique_lock lock(mutex);
+    if (process_ends) ending.store(true, std::memory_order_release);
+    compilation_ended.wait(lock, [this, all = begun] { return ended >= all; });
+  }
+  void WaitForCommands() noexcept {
     const std::lock_guard lock(queues_mutex);
     for (const auto& [queue, cl] : queues) cl->clFinish(queue);
   }
@@ -41,22 +39,24 @@ InFlight& TheInFlight() {
   return *in_flight;
 }
 
-void Drain() { TheInFlight().Wait(true); }
+void Drain() {
+  if (Runtime::Forked()) return;  // neither the threads nor the locks are this process's
+  TheInFlight().WaitForCompilations(true);
+  TheInFlight().WaitForCommands();
+}
 
-// exit() begins with the thread-locals of its thread. That is early enough also for a compilation
-// on another thread that is still making statics, which are destroyed before Drain is called.
-struct EndOfMainThread {
-  ~EndOfMainThread() {
-    if (gettid() == getpid()) TheInFlight().Wait(false);
+// Waits also where a thread ends and the process does not: nobody can tell here.
+struct EndOfThread {
+  ~EndOfThread() {
+    if (!Runtime::Forked()) TheInFlight().WaitForCompilations(false);
   }
 };
 
 }  // namespace
 
-void DrainAtExit() noexcept {
-  thread_local const EndOfMainThread end_of_main_thread;
-  atexit(Drain);
-}
+void DrainAtExit() noexcept { atexit(Drain); }
+
+void WaitAtTheEndOfThisThread() noexcept { thread_local const EndOfThread end_of_thread; }
 
 Compiling::Compiling(const std::string& name) {
   InFlight& in_flight = TheInFlight();

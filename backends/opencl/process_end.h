@@ -14,6 +14,10 @@ namespace tenon_opencl {
 // every compilation, since that may have made more.
 void DrainAtExit() noexcept;
 
+// exit() begins with the thread-locals of its thread: lets it wait there for compilations on other
+// threads, which may still be making statics that are destroyed before DrainAtExit's handler runs.
+void WaitAtTheEndOfThisThread() noexcept;
+
 // Held while the driver may compile. Throws Failure once the process is ending: there is no
 // compiler left.
 class Compiling {

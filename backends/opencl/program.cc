@@ -32,6 +32,11 @@ std::string OptionsOf(const Device& device) {
   return options;
 }
 
+// PoCL has clang parse opencl-c.h, the 18,000 lines that declare all of OpenCL's functions, for
+// every program: that is half of what a kernel costs. With the header's include guard defined clang
+// skips it, and the prelude declares the few functions that it calls.
+constexpr const char* kWithoutHeader = " -D_OPENCL_H_ -DDECLARE_BUILTINS";
+
 // TENON_DUMP_KERNELS=DIR. Failing to write is a warning: nobody's result depends on it.
 void Dump(const std::string& name, const std::string& text) {
   const char* const directory = Option("DUMP_KERNELS");
@@ -43,9 +48,10 @@ void Dump(const std::string& name, const std::string& text) {
     host->log(host->ctx, 2, ("opencl: cannot write " + path + ": " + strerror(errno)).c_str());
 }
 
-std::string Prelude(const Device& device) {
+std::string Source(const Device& device, const std::string& body) {
   return std::string(device.target().f64 ? "" : "#define NO_F64\n") +
-         tenon_codegen::kOpenclPrelude + tenon_codegen::kCommonPrelude;
+         tenon_codegen::kOpenclPrelude + tenon_codegen::SelectFor(body) +
+         tenon_codegen::kCommonPrelude + body;
 }
 
 }  // namespace
@@ -53,11 +59,9 @@ std::string Prelude(const Device& device) {
 CompiledKernel::CompiledKernel(Device& device, const std::string& name, const std::string& body)
     : cl_(device.cl()), name_(name) {
   const Compiling compiling(name);
-  const std::string text = Prelude(device) + body;
+  const std::string text = Source(device, body);
   Dump(name, text);
-  const std::string key = device.description().identity + "\n" + OptionsOf(device) + "\n" + text;
-  program_ = Load(device, key);
-  if (program_ == nullptr) program_ = Build(device, text, key);
+  program_ = device.description().pocl ? BuildOnPocl(device, text) : LoadOrBuild(device, text);
   cl_int result = CL_SUCCESS;
   kernel_ = cl_.clCreateKernel(program_, name.c_str(), &result);
   if (kernel_ == nullptr) {
@@ -70,6 +74,27 @@ CompiledKernel::CompiledKernel(Device& device, const std::string& name, const st
 CompiledKernel::~CompiledKernel() {
   cl_.clReleaseKernel(kernel_);
   cl_.clReleaseProgram(program_);
+}
+
+cl_program CompiledKernel::LoadOrBuild(Device& device, const std::string& text) {
+  const std::string key = device.description().identity + "\n" + OptionsOf(device) + "\n" + text;
+  cl_program program = Load(device, key);
+  if (program == nullptr) {
+    program = Build(device, text, OptionsOf(device));
+    Store(program, key);
+  }
+  return program;
+}
+
+// Not through our cache: PoCL keeps programs and kernels on disk itself, and asked for a program's
+// binary it compiles the kernel a second time, for work groups of any size.
+cl_program CompiledKernel::BuildOnPocl(Device& device, const std::string& text) {
+  try {
+    return Build(device, text, OptionsOf(device) + kWithoutHeader);
+  } catch (const Failure& failure) {
+    if (failure.code() != TENON_UNSUPPORTED) throw;
+    return Build(device, text, OptionsOf(device));  // a PoCL that cannot go without its header
+  }
 }
 
 // NULL if the cache has none that this driver takes.
@@ -92,7 +117,8 @@ cl_program CompiledKernel::Load(Device& device, const std::string& key) {
   return nullptr;
 }
 
-cl_program CompiledKernel::Build(Device& device, const std::string& text, const std::string& key) {
+cl_program CompiledKernel::Build(Device& device, const std::string& text,
+                                 const std::string& options) {
   const char* source = text.data();
   const size_t length = text.size();
   const cl_device_id id = device.description().id;
@@ -100,7 +126,7 @@ cl_program CompiledKernel::Build(Device& device, const std::string& text, const 
   const cl_program program =
       cl_.clCreateProgramWithSource(device.context(), 1, &source, &length, &result);
   device.Check(program != nullptr ? CL_SUCCESS : result, "clCreateProgramWithSource of " + name_);
-  result = cl_.clBuildProgram(program, 1, &id, OptionsOf(device).c_str(), nullptr, nullptr);
+  result = cl_.clBuildProgram(program, 1, &id, options.c_str(), nullptr, nullptr);
   if (result != CL_SUCCESS) {
     std::vector<char> log(4096);
     size_t bytes = 0;
@@ -113,6 +139,10 @@ cl_program CompiledKernel::Build(Device& device, const std::string& text, const 
     throw Failure(TENON_UNSUPPORTED, "opencl: the driver cannot build " + name_ + ": " +
                                          Runtime::Describe(result) + "\n" + log.data());
   }
+  return program;
+}
+
+void CompiledKernel::Store(cl_program program, const std::string& key) const {
   size_t size = 0;
   if (cl_.clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, nullptr) ==
           CL_SUCCESS &&
@@ -124,7 +154,6 @@ cl_program CompiledKernel::Build(Device& device, const std::string& text, const 
       Cache().Store(key, binary);
     }
   }
-  return program;
 }
 
 void CompiledKernel::Set(Device& device, cl_uint number, size_t bytes, const void* value) {

@@ -36,8 +36,11 @@ class CompiledKernel {
   void Enqueue(Device& device, Stream& stream, size_t items, size_t group);
 
  private:
+  cl_program LoadOrBuild(Device& device, const std::string& text);
+  cl_program BuildOnPocl(Device& device, const std::string& text);
   cl_program Load(Device& device, const std::string& key);
-  cl_program Build(Device& device, const std::string& text, const std::string& key);
+  cl_program Build(Device& device, const std::string& text, const std::string& options);
+  void Store(cl_program program, const std::string& key) const;
 
   const Runtime& cl_;
   const std::string name_;

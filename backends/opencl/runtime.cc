@@ -130,6 +130,7 @@ void Runtime::AddPlatform(cl_platform_id platform) {
     d.max_argument_bytes = Number<size_t>(*this, id, CL_DEVICE_MAX_PARAMETER_SIZE, 1024);
     d.alignment = std::max(64u, Number<cl_uint>(*this, id, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8);
     d.compute_units = std::max(1u, Number<cl_uint>(*this, id, CL_DEVICE_MAX_COMPUTE_UNITS));
+    d.pocl = std::string(name) == "Portable Computing Language";
     d.cpu = (Number<cl_bitfield>(*this, id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) != 0;
     d.f64 = extensions.find("cl_khr_fp64") != std::string::npos ||
             Number<cl_bitfield>(*this, id, CL_DEVICE_DOUBLE_FP_CONFIG) != 0;
@@ -155,6 +156,7 @@ const Runtime& GetRuntime() {
     const char* const path = Option("OPENCL_LIBRARY");
     opened->Open(path != nullptr ? path : "libOpenCL.so.1");
     DrainAtExit();
+    WaitAtTheEndOfThisThread();
     return opened;
   }();
   return *runtime;

@@ -26,6 +26,7 @@ struct DeviceDescription {
   cl_uint alignment = 64;  // bytes
   cl_uint compute_units = 1;
   bool cpu = false, f64 = false, exact_division = false;
+  bool pocl = false;  // this driver compiles in a way of its own: see program.cc
 };
 
 class Runtime {

@@ -35,7 +35,7 @@ std::string Caller(const KernelInfo& info, const std::string& name, const Varian
 }
 
 int WriteLists() {
-  std::printf("%s", tenon_codegen::kCommonPrelude);
+  std::printf("%s%s", tenon_codegen::SelectAll().c_str(), tenon_codegen::kCommonPrelude);
   std::string table;
   for (const Sample& sample : ListSamples()) {
     for (const Variant& variant : ListVariants()) {
@@ -56,7 +56,7 @@ int WriteLists() {
 
 int main(int argc, char**) {
   if (argc > 1) return WriteLists();
-  std::printf("%s", tenon_codegen::kCommonPrelude);
+  std::printf("%s%s", tenon_codegen::SelectAll().c_str(), tenon_codegen::kCommonPrelude);
   std::string table;
   size_t number = 0;
   for (const Sample& sample : MakeSamples()) {

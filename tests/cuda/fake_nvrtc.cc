@@ -79,7 +79,7 @@ const std::string& PreludeHeader() {
   static const std::string header = [] {
     const std::string path = directory.file("prelude.h");
     std::ofstream(path) << "#include <type_traits>\n#include \"tests/cuda/host_prelude.h\"\n"
-                        << tenon_codegen::kCommonPrelude;
+                        << tenon_codegen::SelectAll() << tenon_codegen::kCommonPrelude;
     Compile("-x c++-header " + path + " -o " + path + ".gch", directory.file("log"));
     return path;
   }();

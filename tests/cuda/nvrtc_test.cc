@@ -30,7 +30,7 @@ class NvrtcTest : public testing::Test {
 };
 
 std::string Prelude() {
-  return std::string(tenon_codegen::kCudaPrelude) + tenon_codegen::kCommonPrelude;
+  return tenon_codegen::kCudaPrelude + tenon_codegen::SelectAll() + tenon_codegen::kCommonPrelude;
 }
 
 // The kernels of a sample that its cases need.

@@ -168,6 +168,14 @@ int main(int argc, char** argv) {
     usleep(manner == "busy" ? 300000 : 3000000);
     return kClean;
   }
+  if (manner.rfind("busy thread ", 0) == 0) {
+    std::thread(LaunchOnAndOn).detach();
+    std::thread([&] {
+      plugin->Sync();
+      usleep(1000 * static_cast<useconds_t>(std::stoi(manner.substr(12))));
+      std::exit(kClean);
+    }).join();
+  }
   Pending();
   if (manner == "exit") std::exit(kClean);
   if (manner == "thread") std::thread([] { std::exit(kClean); }).join();

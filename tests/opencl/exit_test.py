@@ -15,6 +15,12 @@ MANNERS = [
     "thread",  # exit() from another thread
     "busy",  # while another thread compiles its first kernel,
     "busy later",  # or a later one
+    # the same, and exit() from a thread that compiles nothing itself, after so many milliseconds: at some point of
+    # the first compilation, however fast the machine is
+    "busy thread 100",
+    "busy thread 300",
+    "busy thread 500",
+    "busy thread 800",
     "sizes",  # while the driver compiles a kernel again for larger arrays
     "static",  # and statics that are destroyed last still use the plug-in
     "fork first",  # a child made before OpenCL was started uses it, and then so does its parent

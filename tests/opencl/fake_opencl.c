@@ -72,7 +72,7 @@ API cl_int clGetPlatformIDs(cl_uint room, cl_platform_id* ids, cl_uint* count) {
 API cl_int clGetPlatformInfo(cl_platform_id id, cl_uint what, size_t room, void* value,
                              size_t* size) {
   (void)id;
-  return text(what == CL_PLATFORM_NAME ? "Fake" : "OpenCL 3.0 fake", room, value, size);
+  return text(what == CL_PLATFORM_NAME ? fake.platform : "OpenCL 3.0 fake", room, value, size);
 }
 API cl_int clGetDeviceIDs(cl_platform_id id, cl_bitfield type, cl_uint room, cl_device_id* ids,
                           cl_uint* count) {
@@ -232,8 +232,9 @@ API cl_program clCreateProgramWithBinary(cl_context c, cl_uint n, const cl_devic
 }
 API cl_int clBuildProgram(cl_program p, cl_uint n, const cl_device_id* ids, const char* options,
                           void (*notify)(cl_program, void*), void* user) {
-  (void)p, (void)n, (void)ids, (void)options, (void)notify, (void)user;
+  (void)p, (void)n, (void)ids, (void)notify, (void)user;
   if (!from_binary) ++fake.builds;
+  strncpy(fake.options, options, sizeof fake.options - 1);
   from_binary = 0;
   return arrives(&fake.fail_build_at) ? CL_BUILD_PROGRAM_FAILURE : now();
 }

@@ -7,9 +7,10 @@ extern "C" {
 #endif
 
 typedef struct FakeOpencl {
-  int platforms;       /* clGetPlatformIDs' answer; 0: no driver installed */
-  const char* version; /* of the device: "OpenCL 3.0 fake" */
-  const char* driver;  /* version of the driver */
+  int platforms;        /* clGetPlatformIDs' answer; 0: no driver installed */
+  const char* platform; /* its name */
+  const char* version;  /* of the device: "OpenCL 3.0 fake" */
+  const char* driver;   /* version of the driver */
   int max_argument_bytes;
   int fail_alloc_at;   /* the n-th next clCreateBuffer finds no memory; 0: none */
   int fail_build_at;   /* the n-th next build from source fails with a log */
@@ -21,6 +22,7 @@ typedef struct FakeOpencl {
   int busy;           /* commands are still running */
   /* what happened */
   int live_buffers, live_queues, live_contexts, live_programs, live_kernels, live_events;
+  char options[256]; /* of the latest build */
   int builds, binaries, launches, launch_arguments;
 } FakeOpencl;
 

@@ -1,6 +1,6 @@
 // Every opcode on every dtype, every reducer, random programs and reductions, on the first OpenCL
 // device against the kit's interpreter. Without OpenCL the test says so and is skipped. A sixth of
-// the samples unless TENON_TEST_ALL=1: each kernel costs a fifth of a second to compile.
+// the samples unless TENON_TEST_ALL=1: each kernel costs a tenth of a second to compile.
 // The plug-in is in the directory TENON_BACKEND_PATH, as for core's tests.
 #include <dlfcn.h>
 #include <gtest/gtest.h>

@@ -36,6 +36,7 @@ class PluginTest : public testing::Test {
   PluginTest() : fake_(State()) {
     *fake_ = FakeOpencl{};
     fake_->platforms = 1;
+    fake_->platform = "Fake";
     fake_->version = "OpenCL 3.0 fake";
     fake_->driver = "1.0";
     fake_->max_argument_bytes = 1024;
