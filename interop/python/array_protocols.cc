@@ -14,6 +14,9 @@ namespace {
 
 using interop::NdArray;
 
+// Readers want an address even of no elements (NumPy 2.3 in __array_interface__, for one).
+std::byte nothing;
+
 // ---- the buffer protocol ----
 
 // The struct module's code; empty where it has none.
@@ -77,7 +80,6 @@ int fill_buffer(PyObject* self, Py_buffer* view, int flags) {
          "the tensor's strides are not what the reader asks for; use contiguous()");
   }
   static_assert(sizeof(Py_ssize_t) == sizeof(int64_t));
-  static std::byte nothing;  // readers want an address even of no elements
   view->itemsize = item_size(impl->dtype);
   view->buf =
       impl->size == 0 ? &nothing : impl->storage->host_data() + impl->offset * view->itemsize;
@@ -143,7 +145,8 @@ nb::dict array_interface(Self self) {
   interface["shape"] = nb::steal(shape_tuple(a.shape()));
   interface["strides"] = nb::steal(shape_tuple(a.byte_strides()));
   interface["typestr"] = dtype.attr("str");
-  interface["data"] = nb::make_tuple(reinterpret_cast<intptr_t>(a.data()), a.read_only());
+  const std::byte* const data = a.size() == 0 ? &nothing : a.data();
+  interface["data"] = nb::make_tuple(reinterpret_cast<intptr_t>(data), a.read_only());
   return interface;
 }
 

@@ -121,20 +121,18 @@ nb::object stream_for(PyObject* producer) {
   return nb::int_(reinterpret_cast<intptr_t>(Stream::current(device).native()));
 }
 
+// Made at import: a local static would be made under a lock that a collection of garbage in another
+// thread may wait for.
+PyObject *newest_version, *version_names, *dlpack_name;
+
 // Asks the producer in the newest words, then in the oldest.
 nb::object capsule_of(PyObject* producer, nb::handle dl_device, nb::handle copy,
                       nb::handle stream) {
-  static PyObject *const newest_version =
-                             checked(Py_BuildValue("(ii)", static_cast<int>(dlpack::kMajorVersion),
-                                                   static_cast<int>(dlpack::kMinorVersion))),
-                         *const names =
-                             checked(PyTuple_Pack(1, nb::str("max_version").release().ptr())),
-                         *const name = checked(PyUnicode_InternFromString("__dlpack__"));
   nb::dict oldest;
   if (!stream.is_none()) oldest["stream"] = stream;
   if (dl_device.is_none() && copy.is_none() && stream.is_none()) {
     PyObject* arguments[] = {producer, newest_version};
-    PyObject* capsule = PyObject_VectorcallMethod(name, arguments, 1, names);
+    PyObject* capsule = PyObject_VectorcallMethod(dlpack_name, arguments, 1, version_names);
     if (capsule != nullptr) return nb::steal(capsule);
   } else {
     nb::dict keywords = nb::steal<nb::dict>(checked(PyDict_Copy(oldest.ptr())));
@@ -255,6 +253,10 @@ Tensor foreign_argument(std::string_view operation, PyObject* o, interop::Report
 }
 
 void bind_dlpack(nb::module_& m) {
+  newest_version = checked(Py_BuildValue("(ii)", static_cast<int>(dlpack::kMajorVersion),
+                                         static_cast<int>(dlpack::kMinorVersion)));
+  version_names = checked(PyTuple_Pack(1, nb::str("max_version").release().ptr()));
+  dlpack_name = checked(PyUnicode_InternFromString("__dlpack__"));
   method(
       "__dlpack__", &export_capsule, nb::kw_only(), nb::arg("stream") = nb::none(),
       nb::arg("max_version") = nb::none(), nb::arg("dl_device") = nb::none(),
