@@ -84,6 +84,11 @@ class NumPyTest(unittest.TestCase):
     i = t.__array_interface__
     self.assertEqual((i["shape"], i["strides"], i["typestr"], i["data"], i["version"]), ((3, 2), (2, 6), "<i2", (t.data_ptr(), False), 3))
 
+  def test_array_interface_of_no_elements_has_an_address(self):
+    # NumPy 2.3 refuses 0 there.
+    self.assertNotEqual(tenon.zeros((0, 3)).__array_interface__["data"][0], 0)
+    self.assertEqual(np.asarray(InterfaceOnly(tenon.zeros((0, 3)))).shape, (0, 3))
+
   def test_foreign_arrays_come_in(self):
     a = np.arange(6.0).reshape(2, 3)
     for x in [InterfaceOnly(a), ArrayOnly(a), DlpackOnly(a)]:
