@@ -29,8 +29,10 @@ class NvrtcTest : public testing::Test {
   FakeHost host_;
 };
 
-std::string Prelude() {
-  return tenon_codegen::kCudaPrelude + tenon_codegen::SelectAll() + tenon_codegen::kCommonPrelude;
+// As generated.cc has it: of the prelude only what the kernels' dtypes need.
+std::string Source(const std::string& kernels) {
+  return tenon_codegen::kCudaPrelude + tenon_codegen::SelectFor(kernels) +
+         tenon_codegen::kCommonPrelude + kernels;
 }
 
 // The kernels of a sample that its cases need.
@@ -72,12 +74,12 @@ TEST_F(NvrtcTest, AllSamplesCompile) {
     for (size_t begin = 0; begin < samples.size(); begin += kTogether) {
       const bool turn = begin / kTogether % 8 == (capability == 90 ? 4 : 0);
       if (!turn && !all) continue;
-      std::string text = Prelude();
+      std::string text;
       for (size_t i = begin; i < std::min(begin + kTogether, samples.size()); ++i) {
         text += Variants(samples[i], i);
       }
       const tenon_cuda::CompiledCode code =
-          nvrtc.Compile(text, samples[begin].name + ".cu", capability);
+          nvrtc.Compile(Source(text), samples[begin].name + ".cu", capability);
       ASSERT_EQ(code.problem, "") << "from sample " << samples[begin].name << " on, for "
                                   << capability;
       EXPECT_EQ(code.image.substr(1, 3), "ELF");
@@ -85,6 +87,18 @@ TEST_F(NvrtcTest, AllSamplesCompile) {
     }
   }
   std::printf("%zu samples, %zu kernels compiled\n", samples.size(), kernels);
+}
+
+// What a dtype's functions need of others is there also where nothing else asks for it.
+TEST_F(NvrtcTest, AKernelAloneHasThePreludeItNeeds) {
+  const tenon_cuda::Nvrtc& nvrtc = tenon_cuda::GetNvrtc(kAnyDriver);
+  if (!nvrtc.ready()) GTEST_SKIP() << nvrtc.problem();
+  const std::vector<Sample> samples = MakeSamples();
+  for (size_t i = 0; i < samples.size(); i += 29) {
+    const tenon_cuda::CompiledCode code =
+        nvrtc.Compile(Source(Variants(samples[i], i)), samples[i].name + ".cu", 90);
+    ASSERT_EQ(code.problem, "") << samples[i].name;
+  }
 }
 
 // Several launches at once, in both variants.
@@ -103,7 +117,7 @@ std::string ListVariants(const TenonKernelDesc& desc, const std::string& name) {
 TEST_F(NvrtcTest, ListsCompile) {
   const tenon_cuda::Nvrtc& nvrtc = tenon_cuda::GetNvrtc(kAnyDriver);
   if (!nvrtc.ready()) GTEST_SKIP() << nvrtc.problem();
-  std::string text = Prelude();
+  std::string text;
   size_t number = 0;
   for (const Sample& sample : MakeSamples()) {
     const bool map = sample.epilogue == nullptr;
@@ -112,7 +126,7 @@ TEST_F(NvrtcTest, ListsCompile) {
   }
   EXPECT_GT(number, 100u);
   for (const int capability : {80, 90})
-    ASSERT_EQ(nvrtc.Compile(text, "lists.cu", capability).problem, "") << capability;
+    ASSERT_EQ(nvrtc.Compile(Source(text), "lists.cu", capability).problem, "") << capability;
 }
 
 // Which entry of the list is a block's is known at run time only, and yet the list, an argument, is
@@ -125,7 +139,7 @@ TEST_F(NvrtcTest, AListIsReadWhereItIs) {
   p.Output(p.Op(TENON_OP_SUB, TENON_F32, x, p.Op(TENON_OP_MUL, TENON_F32, p.Scalar(TENON_F32), y)));
   const KernelText kernel(p);
   const tenon_cuda::CompiledCode code =
-      nvrtc.Compile(Prelude() + ListVariants(kernel.desc, "k"), "k.cu", 990);
+      nvrtc.Compile(Source(ListVariants(kernel.desc, "k")), "k.cu", 990);
   ASSERT_EQ(code.problem, "");
   EXPECT_NE(code.image.find(".visible .entry k_listv4"), std::string::npos);
   EXPECT_EQ(code.image.find(".local"), std::string::npos);
