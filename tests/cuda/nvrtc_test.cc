@@ -158,14 +158,13 @@ TEST_F(NvrtcTest, ADeviceNewerThanTheCompilerGetsPtx) {
 TEST_F(NvrtcTest, FloatsStayFloatsAndAreNotContracted) {
   const tenon_cuda::Nvrtc& nvrtc = tenon_cuda::GetNvrtc(kAnyDriver);
   if (!nvrtc.ready()) GTEST_SKIP() << nvrtc.problem();
-  std::string text =
-      Prelude() + "KERNEL k(f32* x, u16* h) {\n  x[0] = add_f32(mul_f32(x[0], x[1]), x[2]);\n";
+  std::string text = "KERNEL k(f32* x, u16* h) {\n  x[0] = add_f32(mul_f32(x[0], x[1]), x[2]);\n";
   for (const char* op : {"exp", "log", "tanh", "erf", "rsqrt", "exp2", "log1p", "lgamma", "erfinv",
                          "floor", "rint", "sqrt"}) {
     text += std::string("  x[3] = add_f32(x[3], ") + op + "_f32(x[1]));\n";
   }
   text += "  h[0] = mul_f16(h[0], h[1]);\n  h[2] = fma_bf16(h[0], h[1], h[2]);\n}\n";
-  const tenon_cuda::CompiledCode code = nvrtc.Compile(text, "k.cu", 990);  // PTX
+  const tenon_cuda::CompiledCode code = nvrtc.Compile(Source(text), "k.cu", 990);  // PTX
   ASSERT_EQ(code.problem, "");
   // (sin of a large number does go through f64, inside CUDA's own function.)
   EXPECT_EQ(code.image.find(".f64"), std::string::npos)
