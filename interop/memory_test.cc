@@ -15,7 +15,7 @@
 
 #if __has_include(<eigen3/Eigen/Core>)
 #define TENON_TEST_HAS_EIGEN 1
-#include <eigen3/Eigen/Core>  // where Debian has it; the test needs it not
+#include <eigen3/Eigen/Core>  // where Debian has it; ./dev test installs it
 #endif
 
 namespace tenon {
