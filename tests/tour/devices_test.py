@@ -10,14 +10,14 @@ DIRECTORIES = ["tests/plugins/%s/backend_dir" % d for d in ("bad", "mini", "simd
 
 # Regular expressions, one a line.
 EXPECTED = r"""
-cpu +loaded +0\.2 .* 1 +built in
-mini +loaded +0\.2 .* 1 +/.*/libtenon_backend_mini\.so
-simdev +loaded +0\.2 .* 2 +/.*/libtenon_backend_simdev\.so
-no_devices +loaded +0\.2 .* 0 +/.*
+cpu +loaded +0\.\d+ .* 1 +built in
+mini +loaded +0\.\d+ .* 1 +/.*/libtenon_backend_mini\.so
+simdev +loaded +0\.\d+ .* 2 +/.*/libtenon_backend_simdev\.so
+no_devices +loaded +0\.\d+ .* 0 +/.*
  +no device: no_devices: no such hardware
 wrong_major +refused +- +- +- +/.*
- +needs ABI 1, this Tenon provides ABI 0\.3
-null_function +refused +0\.2
+ +needs ABI 1, this Tenon provides ABI 0\.\d+
+null_function +refused +0\.\d+
  +its core table lacks copy_d2h
   open_fails:0: cannot be opened
  +.*another process uses the device
