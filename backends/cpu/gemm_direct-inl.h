@@ -16,6 +16,7 @@
 #define TENON_BACKENDS_CPU_GEMM_DIRECT_INL_H_
 #endif
 
+#include "backends/cpu/vectors-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -25,19 +26,8 @@ namespace {
 
 // The tile in registers: kRows x (kVectors vectors); 24 of 32 registers with AVX-512, 12 of 16
 // otherwise.
-#if defined(__x86_64__) && HWY_TARGET == HWY_AVX3
-inline constexpr int64_t kVectorBytes = 64, kRows = 12, kVectors = 2;
-#elif defined(__x86_64__) && HWY_TARGET == HWY_AVX2
-inline constexpr int64_t kVectorBytes = 32, kRows = 6, kVectors = 2;
-#else
-inline constexpr int64_t kVectorBytes = 16, kRows = 4, kVectors = 2;
-#endif
+inline constexpr int64_t kRows = kVectorBytes == 64 ? 12 : kVectorBytes == 32 ? 6 : 4, kVectors = 2;
 
-template <class T>
-struct Vector {
-  typedef T Type __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
-  static constexpr int64_t kLanes = kVectorBytes / static_cast<int64_t>(sizeof(T));
-};
 template <class T>
 inline constexpr int64_t kColumns = kVectors* Vector<T>::kLanes;
 

@@ -1,5 +1,4 @@
-// What the reducers share: states, vectors of a fixed number of lanes, extremes, sums. Included
-// once per target.
+// What the reducers share: states, extremes, sums in a fixed order. Included once per target.
 #include <cstring>
 #include <limits>
 
@@ -17,6 +16,7 @@
 #define TENON_BACKENDS_CPU_LANES_INL_H_
 #endif
 
+#include "backends/cpu/vectors-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -39,21 +39,11 @@ TENON_INLINE C& In(Slot& slot) {
     return slot.u;
 }
 
-// ---- lanes: eight elements side by side, in a fixed number whatever the processor, so the order
-// is the same ----
-
-inline constexpr int64_t kLanes = 8;
+// Doubles from as many floats or doubles.
 template <class T>
-struct LanesOf {
-  typedef T Type __attribute__((vector_size(kLanes * sizeof(T)), aligned(alignof(T)), may_alias));
-};
-template <class T>
-using Lanes = typename LanesOf<T>::Type;
-
-template <class C, class T>
-TENON_INLINE void Load(Lanes<C>& to, const T* from) {
+TENON_INLINE void Load(Vector<double>::Type& to, const T* from) {
 #if defined(__x86_64__) && HWY_TARGET == HWY_AVX3
-  if constexpr (std::is_same_v<C, double> && std::is_same_v<T, float>) {
+  if constexpr (std::is_same_v<T, float>) {
     // One instruction where the compiler takes five. All lanes by a mask: GCC 12 warns of the
     // other's own header.
     const __m512d wide = _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(from));
@@ -61,7 +51,9 @@ TENON_INLINE void Load(Lanes<C>& to, const T* from) {
     return;
   }
 #endif
-  to = __builtin_convertvector(*reinterpret_cast<const Lanes<T>*>(from), Lanes<C>);
+  typedef T Narrow __attribute__((vector_size(Vector<double>::kLanes * sizeof(T)),
+                                  aligned(alignof(T)), may_alias));
+  to = __builtin_convertvector(*reinterpret_cast<const Narrow*>(from), Vector<double>::Type);
 }
 
 template <bool kMax, class C>
@@ -78,16 +70,18 @@ TENON_INLINE T Extreme(const T* x, int64_t n) {
   T best = x[0];
   int64_t i = 0;
   if constexpr (kFloat<T>) {
-    if (n >= 4 * kLanes) {
-      Lanes<T> m[4];
+    using V = typename Vector<T>::Type;
+    constexpr int64_t lanes = Vector<T>::kLanes;
+    if (n >= 4 * lanes) {
+      V m[4];
       decltype(m[0] != m[0]) bad[4];
       for (int k = 0; k < 4; ++k) {
-        m[k] = *reinterpret_cast<const Lanes<T>*>(x + kLanes * k);
+        m[k] = *reinterpret_cast<const V*>(x + lanes * k);
         bad[k] = m[k] != m[k];
       }
-      for (i = 4 * kLanes; i + 4 * kLanes <= n; i += 4 * kLanes) {
+      for (i = 4 * lanes; i + 4 * lanes <= n; i += 4 * lanes) {
         for (int k = 0; k < 4; ++k) {
-          const Lanes<T> v = *reinterpret_cast<const Lanes<T>*>(x + i + kLanes * k);
+          const V v = *reinterpret_cast<const V*>(x + i + lanes * k);
           bad[k] |= v != v;
           if constexpr (kMax)
             m[k] = v > m[k] ? v : m[k];
@@ -96,7 +90,7 @@ TENON_INLINE T Extreme(const T* x, int64_t n) {
         }
       }
       for (int k = 0; k < 4; ++k) {
-        for (int j = 0; j < kLanes; ++j)
+        for (int64_t j = 0; j < lanes; ++j)
           best =
               bad[k][j] != 0 ? std::numeric_limits<T>::quiet_NaN() : Better<kMax, T>(best, m[k][j]);
       }
@@ -118,47 +112,79 @@ TENON_INLINE C Worst() {
     return kMax ? Limits::min() : Limits::max();
 }
 
-// Sum or product in 64 lanes; they are folded as a tree.
-template <bool kProduct, class T>
-TENON_INLINE double FoldFloats(const T* x, int64_t n) {
+struct Itself {
+  template <class V>
+  TENON_INLINE void operator()(V&) const {}
+};
+struct SquaredDeviation {
+  double mean;
+  template <class V>
+  TENON_INLINE void operator()(V& v) const {
+    v -= mean;
+    v *= v;
+  }
+};
+
+// Sum or product of what `term` makes of the elements. The order is the same on every processor:
+// 64 lanes, folded as a tree into eight and those into one. What does not fit into the registers
+// waits: with vectors of four the loops run first over lanes 0 to 3 of every eight, then over 4 to
+// 7, of a block that is in the first-level cache.
+template <bool kProduct, class T, class Term = Itself>
+TENON_INLINE double FoldFloats(const T* x, int64_t n, const Term& term = {}) {
+  using Doubles = Vector<double>::Type;
+  constexpr int64_t lanes = 8;
   constexpr double neutral = kProduct ? 1 : 0;
-  if (n < kLanes) {  // too short for lanes to pay
+  if (n < lanes) {  // too short for lanes to pay
     double folded = neutral;
     for (int64_t i = 0; i < n; ++i) {
-      const double v = static_cast<double>(x[i]);
+      double v = static_cast<double>(x[i]);
+      term(v);
       folded = kProduct ? folded * v : folded + v;
     }
     return folded;
   }
-  Lanes<double> acc[8];
-  for (int k = 0; k < (n < 64 ? 1 : 8); ++k) acc[k] = Lanes<double>{} + neutral;
+  double lane[lanes];
   int64_t i = 0;
-  for (; i + 64 <= n; i += 64) {
-    for (int k = 0; k < 8; ++k) {
-      Lanes<double> v;
-      Load<double>(v, x + i + kLanes * k);
-      acc[k] = kProduct ? acc[k] * v : acc[k] + v;
+  for (int64_t first = 0; first < lanes; first += Vector<double>::kLanes) {
+    Doubles acc[8];
+    for (int k = 0; k < (n < 64 ? 1 : 8); ++k) acc[k] = Doubles{} + neutral;
+    for (i = 0; i + 64 <= n; i += 64) {
+      for (int k = 0; k < 8; ++k) {
+        Doubles v;
+        Load(v, x + i + lanes * k + first);
+        term(v);
+        acc[k] = kProduct ? acc[k] * v : acc[k] + v;
+      }
     }
+    const bool whole = i > 0;
+    for (; i + lanes <= n; i += lanes) {
+      Doubles v;
+      Load(v, x + i + first);
+      term(v);
+      acc[0] = kProduct ? acc[0] * v : acc[0] + v;
+    }
+    for (int width = whole ? 4 : 0; width > 0; width /= 2) {
+      for (int k = 0; k < width; ++k)
+        acc[k] = kProduct ? acc[k] * acc[k + width] : acc[k] + acc[k + width];
+    }
+    std::memcpy(lane + first, &acc[0], sizeof acc[0]);
   }
-  const bool whole = i > 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    Lanes<double> v;
-    Load<double>(v, x + i);
-    acc[0] = kProduct ? acc[0] * v : acc[0] + v;
+  for (int64_t j = 0; i < n; ++i, ++j) {
+    double v = static_cast<double>(x[i]);
+    term(v);
+    lane[j] = kProduct ? lane[j] * v : lane[j] + v;
   }
-  for (int width = whole ? 4 : 0; width > 0; width /= 2) {
-    for (int k = 0; k < width; ++k)
-      acc[k] = kProduct ? acc[k] * acc[k + width] : acc[k] + acc[k + width];
-  }
-  double lane[kLanes];
-  std::memcpy(lane, &acc[0], sizeof lane);
-  for (int64_t j = 0; i < n; ++i, ++j)
-    lane[j] = kProduct ? lane[j] * static_cast<double>(x[i]) : lane[j] + static_cast<double>(x[i]);
   for (int width = 4; width > 0; width /= 2) {
     for (int k = 0; k < width; ++k)
       lane[k] = kProduct ? lane[k] * lane[k + width] : lane[k] + lane[k + width];
   }
   return lane[0];
+}
+
+// The sum of (x - mean)^2.
+template <class T>
+TENON_INLINE double SquaredDeviations(const T* x, int64_t n, double mean) {
+  return FoldFloats<false>(x, n, SquaredDeviation{mean});
 }
 
 // Knuth's TwoSum: the slots hold the sum and what all its roundings lost.
@@ -167,26 +193,6 @@ TENON_INLINE void AddCompensated(double& sum, double& lost, double x) {
   const double part = s - sum;
   lost += (sum - (s - part)) + (x - part);
   sum = s;
-}
-
-// The sum of (x - mean)^2.
-template <class T>
-TENON_INLINE double SquaredDeviations(const T* v, int64_t n, double mean) {
-  Lanes<double> acc[4] = {};
-  int64_t i = 0;
-  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
-    for (int k = 0; k < 4; ++k) {
-      Lanes<double> d;
-      Load<double>(d, v + i + kLanes * k);
-      d -= mean;
-      acc[k] += d * d;
-    }
-  }
-  acc[0] = (acc[0] + acc[1]) + (acc[2] + acc[3]);
-  double sum = ((acc[0][0] + acc[0][1]) + (acc[0][2] + acc[0][3])) +
-               ((acc[0][4] + acc[0][5]) + (acc[0][6] + acc[0][7]));
-  for (; i < n; ++i) sum += (v[i] - mean) * (v[i] - mean);
-  return sum;
 }
 
 }  // namespace

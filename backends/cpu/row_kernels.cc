@@ -60,13 +60,14 @@ template <class C>
 TENON_INLINE Range<C> RangeOf(const C* x, int64_t n) {
   Range<C> range{x[0], x[0]};
   int64_t i = 0;
-  if (n >= 4 * kLanes) {
-    Lanes<C> least[4], greatest[4];
-    for (int k = 0; k < 4; ++k)
-      least[k] = greatest[k] = *reinterpret_cast<const Lanes<C>*>(x + kLanes * k);
-    for (i = 4 * kLanes; i + 4 * kLanes <= n; i += 4 * kLanes) {
+  using V = typename Vector<C>::Type;
+  constexpr int64_t lanes = Vector<C>::kLanes;
+  if (n >= 4 * lanes) {
+    V least[4], greatest[4];
+    for (int k = 0; k < 4; ++k) least[k] = greatest[k] = *reinterpret_cast<const V*>(x + lanes * k);
+    for (i = 4 * lanes; i + 4 * lanes <= n; i += 4 * lanes) {
       for (int k = 0; k < 4; ++k) {
-        const Lanes<C> v = *reinterpret_cast<const Lanes<C>*>(x + i + kLanes * k);
+        const V v = *reinterpret_cast<const V*>(x + i + lanes * k);
         least[k] = v < least[k] ? v : least[k];
         greatest[k] = v > greatest[k] ? v : greatest[k];
       }
@@ -77,7 +78,7 @@ TENON_INLINE Range<C> RangeOf(const C* x, int64_t n) {
         greatest[k] = greatest[k + width] > greatest[k] ? greatest[k + width] : greatest[k];
       }
     }
-    for (int j = 0; j < kLanes; ++j) {
+    for (int64_t j = 0; j < lanes; ++j) {
       range.least = least[0][j] < range.least ? least[0][j] : range.least;
       range.greatest = greatest[0][j] > range.greatest ? greatest[0][j] : range.greatest;
     }
