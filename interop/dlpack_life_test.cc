@@ -84,13 +84,13 @@ TEST(DlpackLife, ExportOnOneThreadReleaseOnAnother) {
         delete[] own;
       });
       if (i % 2 == 0) delete[] own;
-      exported[static_cast<size_t>(me * kEach + i)] = to_dlpack(t).release();
+      exported[static_cast<size_t>(me) * kEach + static_cast<size_t>(i)] = to_dlpack(t).release();
     }
   });
   std::atomic<int> sum = 0;
   run([&](int me) {  // each takes over what the next one exported
     for (int i = 0; i < kEach; ++i) {
-      auto* m = exported[static_cast<size_t>((me + 1) % kThreads * kEach + i)];
+      auto* m = exported[static_cast<size_t>((me + 1) % kThreads) * kEach + static_cast<size_t>(i)];
       const Tensor t = from_dlpack(m);
       sum += static_cast<int>(t.at({0}).item());
     }

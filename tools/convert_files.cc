@@ -24,7 +24,7 @@ ArrayFile open_npy(const std::string& path, DType void_as) {
   out.dtype_name = std::string(dtype_name(array.dtype()));
   out.shape = array.shape();
   out.bytes = static_cast<uint64_t>(array.nbytes());
-  out.load = [array] { return array; };
+  out.load = [array] { return NdArray(array); };
   return {FileFormat::kNpy, {std::move(out)}, {}};
 }
 

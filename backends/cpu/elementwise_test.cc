@@ -212,6 +212,7 @@ TEST(Elementwise, SameBitsForAnyNumberOfThreads) {
       launch.operands.push_back({out.data(), TENON_F32, {1}});
       ASSERT_EQ(kernel.Launch(launch), TENON_OK);
       if (threads == 1) first = out;
+      // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): the very bits
       ASSERT_EQ(std::memcmp(first.data(), out.data(), n * sizeof(float)), 0)
           << tenon_opcode_name(op) << " with " << threads << " threads";
     }

@@ -222,10 +222,11 @@ TenonStatus Rows::Run(void (*body)(const void* fn, const Block& block), const vo
   const int64_t threads = std::max<int64_t>(1, host->num_threads(host->ctx));
   grain = std::max(grain, (units + threads - 1) / threads);
   const int64_t pieces = (units + grain - 1) / grain;
-  const HostMemory memory(static_cast<uint64_t>(pieces * bytes));
+  const int64_t wanted = pieces * bytes;
+  const HostMemory memory(static_cast<uint64_t>(wanted));
   if (memory.data == nullptr) {
     return tenon_fail(error, TENON_OUT_OF_MEMORY, "cpu: no %lld bytes for rows of %lld elements",
-                      (long long)(pieces * bytes), (long long)n_);
+                      (long long)wanted, (long long)n_);
   }
   ParallelFor(units, grain, [&](int64_t begin, int64_t end) {
     RunUnits(begin, end, static_cast<char*>(memory.data) + begin / grain * bytes, body, fn);

@@ -93,7 +93,8 @@ TenonStatus DeviceOpen(uint32_t index, TenonDevice* handle, TenonError* error) n
     Found(index);
     const Driver& driver = GetDriver();
     driver.Start();
-    *handle = tenon::plugin::to_handle(new Device(driver, static_cast<int>(index)));
+    *handle = tenon::plugin::to_handle(
+        std::make_unique<Device>(driver, static_cast<int>(index)).release());
   });
 }
 

@@ -101,7 +101,7 @@ std::string AskInChild(const Driver& driver, Answer* answer, std::vector<FoundDe
   if (pipe2(ends, O_CLOEXEC) != 0) return std::string("no pipe: ") + strerror(errno);
   const pid_t child = fork();
   if (child < 0) {
-    const std::string reason = std::string("no child process: ") + strerror(errno);
+    std::string reason = std::string("no child process: ") + strerror(errno);
     close(ends[0]);
     close(ends[1]);
     return reason;

@@ -154,6 +154,7 @@ void Generated::LaunchList(Device& device, Stream& stream, const TenonLaunch* la
     throw Failure(TENON_UNSUPPORTED, "cuda: " + name_ + ": not a list of contiguous maps");
   // All are compiled before the first is enqueued.
   std::vector<Compiled> kernels;
+  kernels.reserve(plans.size());
   for (const ListPlan& plan : plans) kernels.push_back(Get(device, plan.variant));
   for (size_t i = 0; i < plans.size(); ++i) {
     void* arguments[] = {plans[i].words.data()};

@@ -20,7 +20,7 @@ class Matcher {
     } else if (operands == 0) {  // a copy or a fill
       found_.name = CopyName(tenon_dtype_size(last.dtype));
       if (!Leaf(p_.outputs[0])) return {};
-    } else if (const auto half = MatchHalf(last); half) {
+    } else if (auto half = MatchHalf(last); half) {
       return half;
     } else {
       found_.name = SingleName(last.op, OwnDtype(last), last.dtype);

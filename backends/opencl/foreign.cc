@@ -33,7 +33,7 @@ TenonStatus MemImport(TenonDevice handle, void* given, int64_t offset, uint64_t 
     cl_context context = nullptr;
     size_t size = 0;
     const cl_int asked =
-        cl.clGetMemObjectInfo(memory, CL_MEM_CONTEXT, sizeof context, &context, nullptr);
+        cl.clGetMemObjectInfo(memory, CL_MEM_CONTEXT, sizeof(cl_context), &context, nullptr);
     CheckIn(device, asked, context, "cl_mem");
     device.Check(cl.clGetMemObjectInfo(memory, CL_MEM_SIZE, sizeof size, &size, nullptr),
                  "the size of a cl_mem");
@@ -63,8 +63,8 @@ TenonStatus StreamImport(TenonDevice handle, void* native, TenonStream* stream,
   return on_device(handle, error, [&](Device& device) {
     auto* const queue = static_cast<cl_command_queue>(native);
     cl_context context = nullptr;
-    const cl_int asked = device.cl().clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof context,
-                                                           &context, nullptr);
+    const cl_int asked = device.cl().clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT,
+                                                           sizeof(cl_context), &context, nullptr);
     CheckIn(device, asked, context, "cl_command_queue");
     *stream = to_handle(std::make_unique<Stream>(device.cl(), queue).release());
   });

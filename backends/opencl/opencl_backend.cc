@@ -81,7 +81,7 @@ TenonStatus DeviceOpen(uint32_t index, TenonDevice* handle, TenonError* error) n
   return tenon::plugin::guard(error, [&] {
     const DeviceDescription& device = DeviceAt(index);
     GetRuntime().FailIfForked();
-    *handle = tenon::plugin::to_handle(new Device(GetRuntime(), device));
+    *handle = tenon::plugin::to_handle(std::make_unique<Device>(GetRuntime(), device).release());
   });
 }
 

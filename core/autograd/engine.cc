@@ -86,6 +86,7 @@ bool exclusive(const Tensor& t) {
          !i->storage->read_only && i->storage->kind != Storage::kExternal;
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): as the other ways to accumulate
 Tensor keep_graph_sum(Tensor current, const Tensor& gradient) {
   return current.defined() ? add(current, gradient) : gradient;
 }

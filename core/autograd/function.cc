@@ -29,6 +29,7 @@ struct FunctionRecord {
     }
     Function& f = *record.function;
     std::vector<Tensor> unpacked;
+    unpacked.reserve(static_cast<size_t>(call.node.n_saved));
     for (int s = 0; s < call.node.n_saved; ++s) unpacked.push_back(unpack(call.node, s));
     f.unpacked_ = std::move(unpacked);
     std::vector<Tensor> results;

@@ -468,10 +468,10 @@ TEST(Typed, MatmulOnTheDeviceAndOnTheHost) {
     const std::vector<float> got = c.now();
     if (expected.empty()) {
       expected = c.host;
-      for (int i = 0; i < 2; ++i) {
-        for (int j = 0; j < 2; ++j) {
+      for (int64_t i = 0; i < 2; ++i) {
+        for (int64_t j = 0; j < 2; ++j) {
           float sum = 0;
-          for (int k = 0; k < 3; ++k)
+          for (int64_t k = 0; k < 3; ++k)
             sum += a.host[static_cast<size_t>(3 - 3 * i + k)] *
                    b.host[static_cast<size_t>(2 * k + 4 * j)];
           expected[static_cast<size_t>(4 * i + 2 * j)] = sum;

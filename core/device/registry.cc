@@ -257,7 +257,7 @@ void Registry::load(Candidate& candidate) {
       std::lock_guard<std::mutex> lock(mutex_);
       // Between the look above and here another thread may have been faster: the first stays.
       if (backend && winners_.try_emplace(report.name, backend.get()).second) {
-        backend.release();
+        static_cast<void>(backend.release());  // lives as long as the process
       } else if (backend) {
         report.state = BackendReport::State::kShadowed;
         report.reason = "registered by another thread at the same time";

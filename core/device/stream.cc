@@ -149,7 +149,8 @@ bool Stream::idle() const {
 // -------------------------------------------------------------------------------------------
 
 struct Event::State {
-  StreamState* stream;  // that it was recorded on; states are never freed
+  State(StreamState* recorded_on, TenonEvent taken) : stream(recorded_on), event(taken) {}
+  StreamState* stream;  // states are never freed
   TenonEvent event;
   ~State() { stream->device.streams->give_event(event); }
 };

@@ -188,8 +188,9 @@ TEST(Stream, IsUsedAgainWhenItsHandlesAreGone) {
   StreamState* first;
   {
     const Stream s(d);
+    // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): a second handle
     const Stream copy = s;
-    first = &s.state();
+    first = &copy.state();
   }
   const Stream next(d);
   EXPECT_EQ(&next.state(), first);

@@ -67,7 +67,7 @@ constinit MapOp where_op("where", 5, 2, DTypeClass::condition,
                          });
 
 Tensor into_new(MapOp& op, const Parts& parts) {
-  const Tensor y = new_tensor(parts.first->impl()->device(), parts.dtype, parts.shape);
+  Tensor y = new_tensor(parts.first->impl()->device(), parts.dtype, parts.shape);
   Tensor targets[] = {part_of(y, 0), part_of(y, 1)};
   op.call_into(targets, parts.operands.data());
   return y;
@@ -95,7 +95,7 @@ Tensor complex(const Tensor& real, const Tensor& imag) {
     }
   }
   const DType d = parts.dtype == DType::float64 ? DType::complex128 : DType::complex64;
-  const Tensor y = new_tensor(real.impl()->device(), d, parts.shape);
+  Tensor y = new_tensor(real.impl()->device(), d, parts.shape);
   raw_copy(part_of(y, 0), real);
   raw_copy(part_of(y, 1), imag);
   return y;
@@ -107,7 +107,7 @@ Tensor full_complex(DimsView shape, double real, double imag, DType dtype, Devic
     fail(ErrorCode::kDType, "full", "a complex number does not fit into ", dtype_name(dtype),
          "; take complex64 or complex128, or its real part");
   }
-  const Tensor y = empty(shape, dtype, device);
+  Tensor y = empty(shape, dtype, device);
   raw_fill(part_of(y, 0), real);
   raw_fill(part_of(y, 1), imag);
   return y;

@@ -105,6 +105,7 @@ Tensor Tensor::to(Device device, bool copy, bool non_blocking) const {
   DeviceState* own = &impl_->device();
   if (own == &device.state()) return copy ? clone() : *this;
   Tensor y = copy_to_device(*this, device.state(), non_blocking);
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): the pointer is what is kept
   record_move(kToDevice, *this, y, sizeof own, &own);
   return y;
 }

@@ -36,7 +36,7 @@ inline long long whole(R x) { return static_cast<long long>(x); }
 
 inline const std::map<std::string, Reference>& elementwise_references() {
   using R = long double;
-  using namespace reference;
+  using namespace reference;  // NOLINT(google-build-using-namespace): what the table names
 #define TENON_REF(name, expression)                                             \
   {                                                                             \
 #name, [](R x, R y, R z) -> R { (void)x; (void)y; (void)z; return expression; } \

@@ -83,7 +83,7 @@ Dims with_last_one(DimsView shape) {
 Statistics statistics_of(const Tensor& x, double eps) {
   DeviceState& device = x.impl()->device();
   const Dims shape = with_last_one(x.shape());
-  const Statistics s{new_tensor(device, x.dtype(), shape), new_tensor(device, x.dtype(), shape)};
+  Statistics s{new_tensor(device, x.dtype(), shape), new_tensor(device, x.dtype(), shape)};
   LaunchOperand operands[3];
   operands[0].spread("layer_norm", x, x.shape());
   operands[1].spread("layer_norm", s.mean, x.shape());

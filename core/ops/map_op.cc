@@ -213,10 +213,10 @@ MapVariant& MapOp::variant_for(Call& call, const DType* output_dtypes) {
   wanted.key[n_operands_] = static_cast<uint8_t>(call.common);
   for (int j = 0; output_dtypes && j < n_outputs_; ++j)
     wanted.key[n_operands_ + 1 + j] = static_cast<uint8_t>(output_dtypes[j]);
-  const size_t used = static_cast<size_t>(n_operands_ + 1 + n_outputs_);
+  const int used = n_operands_ + 1 + n_outputs_;
   const auto find = [&](const Other* o) -> MapVariant* {
     for (; o; o = o->next) {
-      if (std::memcmp(o->key, wanted.key, used) == 0) return o->variant;
+      if (std::memcmp(o->key, wanted.key, static_cast<size_t>(used)) == 0) return o->variant;
     }
     return nullptr;
   };

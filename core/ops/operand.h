@@ -11,8 +11,8 @@ class Operand {
  public:
   Operand(const Tensor& t) : tensor_(&t) {}  // NOLINT(google-explicit-constructor)
   template <class T>
-  requires std::is_arithmetic_v<T> Operand(T value)
-      : scalar_(value) {}                    // NOLINT(google-explicit-constructor)
+  requires std::is_arithmetic_v<T> Operand(T value)  // NOLINT(google-explicit-constructor)
+      : scalar_(value) {}
   Operand(Scalar value) : scalar_(value) {}  // NOLINT(google-explicit-constructor)
 
   bool is_tensor() const { return tensor_ != nullptr; }

@@ -175,7 +175,7 @@ Tensor logsumexp(const Tensor& x, DimsView axes, bool keepdims) {
     fail(ErrorCode::kDType, "logsumexp", "needs a floating dtype, not ", describe(x),
          "; convert it with astype()");
   const Tensor m = finite_max(x, axes);
-  const Tensor y = call2(log_sum, m, exp_sum(x, m));
+  Tensor y = call2(log_sum, m, exp_sum(x, m));
   if (keepdims) return y;
   const Dims dropped = normalize_axes("logsumexp", axes, x.ndim(), true);
   return squeeze(y, dropped);

@@ -14,7 +14,7 @@ Reals ten() { return counting(10); }
 Tensor cube() { return make({2, 3, 4}, counting(24)); }
 
 // y is a view of x: a write to y is seen at the same elements through x.
-void expect_shared(Tensor x, Tensor y) {
+void expect_shared(const Tensor& x, Tensor y) {
   EXPECT_TRUE(y.shares_storage_with(x));
   const Reals before = values(x), chosen = values(y);
   const uint32_t version = x.version();

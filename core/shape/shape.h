@@ -34,6 +34,7 @@ class Dims {
   static constexpr int kInline = 8;
 
   Dims() noexcept : size_(0), data_(inline_) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
   Dims(std::initializer_list<int64_t> values)
       : Dims(std::span<const int64_t>(values.begin(), values.size())) {}
   Dims(std::span<const int64_t> values) : Dims() {  // NOLINT(google-explicit-constructor)
@@ -122,9 +123,9 @@ class Dims {
 class DimsView : public std::span<const int64_t> {
  public:
   using std::span<const int64_t>::span;
-  DimsView(std::span<const int64_t> values)
-      : std::span<const int64_t>(values) {}  // NOLINT(google-explicit-constructor)
-  DimsView(const Dims& dims)                 // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  DimsView(std::span<const int64_t> values) : std::span<const int64_t>(values) {}
+  DimsView(const Dims& dims)  // NOLINT(google-explicit-constructor)
       : std::span<const int64_t>(dims.data(), static_cast<size_t>(dims.size())) {}
   DimsView(std::initializer_list<int64_t> values)  // NOLINT(google-explicit-constructor)
       : std::span<const int64_t>(values.begin(), values.size()) {}

@@ -36,8 +36,8 @@ class Scalar {
     }
   }
   Scalar(Half value) : Scalar(static_cast<float>(value)) {}  // NOLINT(google-explicit-constructor)
-  Scalar(BFloat16 value)
-      : Scalar(static_cast<float>(value)) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Scalar(BFloat16 value) : Scalar(static_cast<float>(value)) {}
 
   DTypeKind kind() const { return kind_; }
   bool is_floating() const { return kind_ == DTypeKind::Float; }

@@ -230,17 +230,16 @@ TEST(Storage, AViewOutlivesTheTensorWithItsBytesInside) {
 TEST(Storage, BlocksReturnOnAnyThread) {
   std::vector<std::thread> threads;
   std::vector<Tensor> handed(8);
-  for (int k = 0; k < 8; ++k) {
+  for (size_t k = 0; k < 8; ++k) {
     threads.emplace_back([&handed, k] {
       std::vector<Tensor> many;
       for (int i = 0; i < 3000; ++i)
         many.push_back(full({1 + i % 200}, i, DType::float32, test_device()));
-      handed[static_cast<size_t>(k)] =
-          many[static_cast<size_t>(100 * k + 5)].at({Slice{.stop = 1}});
+      handed[k] = many[100 * k + 5].at({Slice{.stop = 1}});
     });
   }
   for (std::thread& t : threads) t.join();
-  for (int k = 0; k < 8; ++k) EXPECT_EQ(handed[static_cast<size_t>(k)].item(), 100 * k + 5);
+  for (size_t k = 0; k < 8; ++k) EXPECT_EQ(handed[k].item(), 100.0 * static_cast<double>(k) + 5);
 }
 
 TEST(Storage, HandlesAreCopiedAndDroppedByManyThreads) {
@@ -250,6 +249,7 @@ TEST(Storage, HandlesAreCopiedAndDroppedByManyThreads) {
   for (int k = 0; k < 8; ++k) {
     threads.emplace_back([shared, k] {
       for (int i = 0; i < 5000; ++i) {
+        // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): what is tested
         const Tensor copy = shared, view = slice(copy, 0, i % 60);
         ASSERT_EQ(view[k % 4].item(), i % 60 + k % 4);
       }

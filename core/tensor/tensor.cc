@@ -169,6 +169,8 @@ Tensor::Tensor(const Tensor& other) noexcept : impl_(other.impl_) {
   if (impl_) retain(impl_);
 }
 
+// Of itself too: retained before it is released.
+// NOLINTNEXTLINE(bugprone-unhandled-self-assignment)
 Tensor& Tensor::operator=(const Tensor& other) noexcept {
   if (other.impl_) retain(other.impl_);
   TensorImpl* old = impl_;

@@ -45,9 +45,8 @@ class Index {
  public:
   enum class Kind { kInteger, kSlice, kNewAxis, kEllipsis };
   template <class T>
-  requires std::is_integral_v<T> Index(T i)
-      : kind(Kind::kInteger),
-        integer(static_cast<int64_t>(i)) {}         // NOLINT(google-explicit-constructor)
+  requires std::is_integral_v<T> Index(T i)  // NOLINT(google-explicit-constructor)
+      : kind(Kind::kInteger), integer(static_cast<int64_t>(i)) {}
   Index(Slice s) : kind(Kind::kSlice), slice(s) {}  // NOLINT(google-explicit-constructor)
   static Index new_axis() { return Index(Kind::kNewAxis); }
   static Index ellipsis() { return Index(Kind::kEllipsis); }

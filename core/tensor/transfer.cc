@@ -40,9 +40,9 @@ Tensor new_pinned(DeviceState& device, DType dtype, DimsView shape) {
       new_external_storage(Device().state(), owner->memory, bytes, false, &release_pinned,
                            owner.get()),
       &release_storage);
-  owner.release();  // the storage's now
+  static_cast<void>(owner.release());  // the storage's now
   Tensor t = adopt_storage(storage.get(), dtype, shape, contiguous_strides(shape), 0);
-  storage.release();
+  static_cast<void>(storage.release());  // the tensor's now
   return t;
 }
 

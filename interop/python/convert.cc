@@ -299,7 +299,7 @@ void bind_convert(nb::module_& m) {
   method("tolist", &tolist, "Nested lists of Python numbers; a number for a tensor without axes.");
   method("__complex__", [](Self self) {
     if (self->size() != 1) not_one_element("complex", *self);
-    const nb::object value = nb::steal(item_object(*self));
+    nb::object value = nb::steal(item_object(*self));
     if (PyComplex_Check(value.ptr())) return value;
     return steal(PyComplex_FromDoubles(PyFloat_AsDouble(value.ptr()), 0));
   });

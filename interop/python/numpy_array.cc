@@ -11,7 +11,7 @@ namespace tenon::python {
 namespace {
 
 using interop::NdArray;
-using namespace numpy_abi;
+using namespace numpy_abi;  // NOLINT(google-build-using-namespace): the names of NumPy
 
 // ---- reading ----
 

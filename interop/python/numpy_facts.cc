@@ -8,7 +8,7 @@ NumPy numpy;
 
 namespace {
 
-using namespace numpy_abi;
+using namespace numpy_abi;  // NOLINT(google-build-using-namespace): the names of NumPy
 
 // The structs describe this array as __array_interface__ does.
 bool trial_passes(nb::handle module) {

@@ -29,7 +29,7 @@ nb::object items_of(PyObject* o) { return steal(PySequence_Fast(o, "tensor: not 
 // tensor will be.
 nb::object frozen(PyObject* o, int levels) {
   if (levels == 0 || !is_sequence(o)) return nb::borrow(o);
-  const nb::object items = steal(PySequence_Tuple(o));
+  nb::object items = steal(PySequence_Tuple(o));
   if (levels == 1) return items;
   const Py_ssize_t n = PyTuple_GET_SIZE(items.ptr());
   nb::object copy = steal(PyTuple_New(n));

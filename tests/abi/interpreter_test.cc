@@ -123,7 +123,7 @@ std::vector<Out> Reduce(const std::vector<In>& in, uint16_t in_dtype, uint16_t k
   const auto key =
       kind == TENON_ARGMIN || kind == TENON_ARGMAX ? prologue.Op(TENON_OP_INDEX, TENON_I64) : x;
   for (uint16_t i = 0; i < accumulators; ++i) epilogue.Output(epilogue.Input(acc));
-  LaunchText launch(sizes, axes);
+  LaunchText launch(std::move(sizes), axes);
   launch.Add(At(in), in_dtype);
   std::vector<Out> out(n_out * accumulators, Out(-99));
   for (uint16_t i = 0; i < accumulators; ++i)

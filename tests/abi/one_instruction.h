@@ -30,26 +30,26 @@ T Value(uint64_t bits) {
 }
 
 template <class T>
-constexpr uint32_t kDtype = 0;
+inline constexpr uint32_t kDtype = 0;
 template <>
-constexpr uint32_t kDtype<uint8_t> = TENON_U8;
+inline constexpr uint32_t kDtype<uint8_t> = TENON_U8;
 template <>
-constexpr uint32_t kDtype<int8_t> = TENON_I8;
+inline constexpr uint32_t kDtype<int8_t> = TENON_I8;
 template <>
-constexpr uint32_t kDtype<uint16_t> = TENON_U16;
+inline constexpr uint32_t kDtype<uint16_t> = TENON_U16;
 template <>
-constexpr uint32_t kDtype<int16_t> = TENON_I16;
+inline constexpr uint32_t kDtype<int16_t> = TENON_I16;
 template <>
-constexpr uint32_t kDtype<uint32_t> = TENON_U32;
+inline constexpr uint32_t kDtype<uint32_t> = TENON_U32;
 template <>
-constexpr uint32_t kDtype<int32_t> = TENON_I32;
+inline constexpr uint32_t kDtype<int32_t> = TENON_I32;
 template <>
-constexpr uint32_t kDtype<uint64_t> = TENON_U64;
+inline constexpr uint32_t kDtype<uint64_t> = TENON_U64;
 template <>
-constexpr uint32_t kDtype<int64_t> = TENON_I64;
+inline constexpr uint32_t kDtype<int64_t> = TENON_I64;
 template <>
-constexpr uint32_t kDtype<float> = TENON_F32;
+inline constexpr uint32_t kDtype<float> = TENON_F32;
 template <>
-constexpr uint32_t kDtype<double> = TENON_F64;
+inline constexpr uint32_t kDtype<double> = TENON_F64;
 
 #endif  // TENON_TESTS_ABI_ONE_INSTRUCTION_H_

@@ -86,7 +86,7 @@ class KernelText {
 // A launch over contiguous or given strides; owns its arrays.
 class LaunchText {
  public:
-  LaunchText(std::vector<int64_t> sizes, uint32_t reduce_axes = 0) {
+  explicit LaunchText(std::vector<int64_t> sizes, uint32_t reduce_axes = 0) {
     launch.size = sizeof launch;
     launch.rank = static_cast<uint32_t>(sizes.size());
     launch.reduce_axes = reduce_axes;

@@ -77,7 +77,7 @@ bool Compile(const std::string& arguments, const std::string& log) {
 const std::string& PreludeHeader() {
   static const Directory directory;
   static const std::string header = [] {
-    const std::string path = directory.file("prelude.h");
+    std::string path = directory.file("prelude.h");
     std::ofstream(path) << "#include <type_traits>\n#include \"tests/cuda/host_prelude.h\"\n"
                         << tenon_codegen::SelectAll() << tenon_codegen::kCommonPrelude;
     Compile("-x c++-header " + path + " -o " + path + ".gch", directory.file("log"));

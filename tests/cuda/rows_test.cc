@@ -13,7 +13,7 @@
 
 namespace {
 
-using namespace rows_testing;
+using namespace rows_testing;  // NOLINT(google-build-using-namespace): its other half
 constexpr uint32_t kDtypes[] = {TENON_F32, TENON_F64, TENON_F16, TENON_BF16};
 
 class RowsTest : public PluginTest {
@@ -33,6 +33,7 @@ class RowsTest : public PluginTest {
     EXPECT_EQ(fake_->launches, launches) << "a dry run enqueues nothing";
     call.flags = TENON_CALL_DETERMINISTIC;
     ASSERT_EQ(entry(device_, 0, &args, &call, &error_), TENON_OK) << error_.message;
+    // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): the bytes change
     const std::vector<unsigned char> first = output.bytes();
     ASSERT_EQ(entry(device_, 0, &args, nullptr, &error_), TENON_OK) << error_.message;
     EXPECT_EQ(fake_->launches, launches + 2);

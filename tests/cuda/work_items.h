@@ -10,7 +10,7 @@
 #include <functional>
 
 // Seen by the kernels that the fake NVRTC compiles.
-namespace __attribute__((visibility("default"))) work_items {
+namespace work_items __attribute__((visibility("default"))) {
 
   // Where the calling thread stands in the launch.
   struct Item {
@@ -25,6 +25,6 @@ namespace __attribute__((visibility("default"))) work_items {
   // Calls `body` for every item of `groups` groups of `locals`, group after group.
   void RunGrid(const std::function<void()>& body, int64_t groups, int32_t locals);
 
-}  // namespace work_items
+}  // namespace )
 
 #endif  // TENON_TESTS_CUDA_WORK_ITEMS_H_

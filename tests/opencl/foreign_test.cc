@@ -32,7 +32,7 @@ class ForeignTest : public PluginTest {
     EXPECT_EQ(offset, 24u) << "a handle takes no offset in";
     cl_context context = nullptr;
     Cl<cl_int (*)(cl_mem, cl_uint, size_t, void*, size_t*)>("clGetMemObjectInfo")(
-        static_cast<cl_mem>(memory), CL_MEM_CONTEXT, sizeof context, &context, nullptr);
+        static_cast<cl_mem>(memory), CL_MEM_CONTEXT, sizeof(cl_context), &context, nullptr);
     backend_->core->mem_free(device_, buffer);
     return context;
   }

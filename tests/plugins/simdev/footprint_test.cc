@@ -29,7 +29,7 @@ TEST(Bounds, FirstAndLastByteCount) {
 }
 
 TEST(Aliasing, OnlyTheVerySameElements) {
-  const auto check = [](Footprint in, Footprint out, bool may_alias) {
+  const auto check = [](const Footprint& in, const Footprint& out, bool may_alias) {
     return CheckAliasing({in, out}, 1, may_alias).empty();
   };
   EXPECT_TRUE(check(At(0, {4}, {1}), At(16, {4}, {1}), false));

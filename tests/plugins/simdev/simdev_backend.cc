@@ -156,7 +156,7 @@ TenonStatus CopyH2d(TenonDevice handle, TenonStream stream, TenonBuffer dst, uin
     const std::shared_ptr<Device> device = FindWorkingDevice(handle);
     const std::shared_ptr<Region> to = device->FindRegion(dst, "buffer (dst)");
     device->EnqueueCopy(*device->FindStream(stream), {to}, [=, to = to.get()] {
-      const Fault fault = OutsideOf(*to, "destination", dst_offset, bytes);
+      Fault fault = OutsideOf(*to, "destination", dst_offset, bytes);
       if (fault.code == TENON_OK) std::memcpy(to->address() + dst_offset, src, bytes);
       return fault;
     });
@@ -169,7 +169,7 @@ TenonStatus CopyD2h(TenonDevice handle, TenonStream stream, void* dst, TenonBuff
     const std::shared_ptr<Device> device = FindWorkingDevice(handle);
     const std::shared_ptr<Region> from = device->FindRegion(src, "buffer (src)");
     device->EnqueueCopy(*device->FindStream(stream), {from}, [=, from = from.get()] {
-      const Fault fault = OutsideOf(*from, "source", src_offset, bytes);
+      Fault fault = OutsideOf(*from, "source", src_offset, bytes);
       if (fault.code == TENON_OK) std::memcpy(dst, from->address() + src_offset, bytes);
       return fault;
     });
