@@ -34,6 +34,27 @@ TENON_INLINE bool Ties(C v, C best) {
     return v == best;
 }
 
+// The index of the first element that is `wanted`; there is one.
+template <class T>
+TENON_INLINE int64_t FirstTie(const T* x, int64_t n, T wanted) {
+  using V = typename Vector<T>::Type;
+  constexpr int64_t lanes = Vector<T>::kLanes;
+  int64_t i = 0;
+  for (const V all = V{} + wanted; i + 4 * lanes <= n; i += 4 * lanes) {
+    decltype(all == all) hits = {};
+    for (int k = 0; k < 4; ++k) hits |= *reinterpret_cast<const V*>(x + i + lanes * k) == all;
+    uint64_t parts[kVectorBytes / 8], any = 0;
+    std::memcpy(parts, &hits, sizeof parts);
+    for (uint64_t part : parts) any |= part;
+    if (any != 0) break;
+  }
+  if constexpr (kFloat<T>) {
+    if (wanted != wanted) i = 0;  // a NaN is like no element
+  }
+  while (!Ties<T>(x[i], wanted)) ++i;
+  return i;
+}
+
 // First the extreme, which is fast, and only where it matters the search for its key.
 template <bool kMax, class T>
 void ArgRow(Slot* state, const void* x, const Keys& keys, int64_t n) {
@@ -46,11 +67,15 @@ void ArgRow(Slot* state, const void* x, const Keys& keys, int64_t n) {
   if (!beats && keys.keys == nullptr && keys.step >= 0 && keys.first >= state[1].i)
     return;  // an earlier one has the least key
   int64_t key = beats ? std::numeric_limits<int64_t>::max() : state[1].i;
-  for (int64_t i = 0; i < n; ++i) {
-    if (!Ties<T>(v[i], extreme)) continue;
-    const int64_t candidate = keys.keys != nullptr ? keys.keys[i] : keys.first + i * keys.step;
+  if (keys.keys == nullptr && keys.step >= 0) {  // later keys are not smaller
+    const int64_t candidate = keys.first + FirstTie<T>(v, n, extreme) * keys.step;
     key = candidate < key ? candidate : key;
-    if (keys.keys == nullptr && keys.step >= 0) break;  // later keys are not smaller
+  } else {
+    for (int64_t i = 0; i < n; ++i) {
+      if (!Ties<T>(v[i], extreme)) continue;
+      const int64_t candidate = keys.keys != nullptr ? keys.keys[i] : keys.first + i * keys.step;
+      key = candidate < key ? candidate : key;
+    }
   }
   In<C>(state[0]) = wide;
   state[1].i = key;

@@ -64,7 +64,9 @@ TENON_INLINE C Better(C a, C b) {
     return Min::Do(a, b);
 }
 
-// The extreme of an array; for floats NaN if there is one.
+// The extreme of an array; for floats NaN if there is one. Element i of a block meets the others of
+// lane i % (128 bytes), and the lanes are folded by halves, so that of zeros of both signs all
+// processors choose the same.
 template <bool kMax, class T>
 TENON_INLINE T Extreme(const T* x, int64_t n) {
   T best = x[0];
@@ -72,28 +74,47 @@ TENON_INLINE T Extreme(const T* x, int64_t n) {
   if constexpr (kFloat<T>) {
     using V = typename Vector<T>::Type;
     constexpr int64_t lanes = Vector<T>::kLanes;
-    if (n >= 4 * lanes) {
-      V m[4];
-      decltype(m[0] != m[0]) bad[4];
-      for (int k = 0; k < 4; ++k) {
+    constexpr int vectors = 128 / kVectorBytes;
+    if (n >= vectors * lanes) {
+      V m[vectors];
+      decltype(m[0] != m[0]) bad = {};
+      for (int k = 0; k < vectors; ++k) {
         m[k] = *reinterpret_cast<const V*>(x + lanes * k);
-        bad[k] = m[k] != m[k];
+        bad |= m[k] != m[k];
       }
-      for (i = 4 * lanes; i + 4 * lanes <= n; i += 4 * lanes) {
-        for (int k = 0; k < 4; ++k) {
+      for (i = vectors * lanes; i + vectors * lanes <= n; i += vectors * lanes) {
+        decltype(bad) here = {};
+        for (int k = 0; k < vectors; ++k) {
           const V v = *reinterpret_cast<const V*>(x + i + lanes * k);
-          bad[k] |= v != v;
+          here |= v != v;
           if constexpr (kMax)
             m[k] = v > m[k] ? v : m[k];
           else
             m[k] = v < m[k] ? v : m[k];
         }
+        bad |= here;
       }
-      for (int k = 0; k < 4; ++k) {
-        for (int64_t j = 0; j < lanes; ++j)
-          best =
-              bad[k][j] != 0 ? std::numeric_limits<T>::quiet_NaN() : Better<kMax, T>(best, m[k][j]);
+      for (int width = vectors / 2; width > 0; width /= 2) {
+        for (int k = 0; k < width; ++k) {
+          if constexpr (kMax)
+            m[k] = m[k + width] > m[k] ? m[k + width] : m[k];
+          else
+            m[k] = m[k + width] < m[k] ? m[k + width] : m[k];
+        }
       }
+      T lane[lanes];
+      std::memcpy(lane, &m[0], sizeof lane);
+      for (int64_t width = lanes / 2; width > 0; width /= 2) {
+        for (int64_t j = 0; j < width; ++j) {
+          const T other = lane[j + width];
+          lane[j] = (kMax ? other > lane[j] : other < lane[j]) ? other : lane[j];
+        }
+      }
+      uint64_t parts[kVectorBytes / 8], any = 0;
+      std::memcpy(parts, &bad, sizeof parts);
+      for (uint64_t part : parts) any |= part;
+      if (any != 0) return std::numeric_limits<T>::quiet_NaN();
+      best = lane[0];
     }
     for (; i < n; ++i) best = Better<kMax, T>(best, x[i]);
   } else {

@@ -29,45 +29,43 @@ void SumRow(Slot* state, const void* x, const Keys&, int64_t n) {
 }
 
 template <class T>
-void SumColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows, const Keys&,
-                int64_t n) {
+void FloatSumColumns(Slot* const* slots, const void* x, int64_t row_stride, int64_t rows,
+                     const Keys&, int64_t n) {
   const char* row = static_cast<const char*>(x);
-  if constexpr (kFloat<T>) {
-    double* sum = &slots[0]->f;
-    double* lost = &slots[1]->f;
-    for (; rows >= 4; rows -= 4, row += 4 * row_stride) {
-      const T* a = reinterpret_cast<const T*>(row);
-      const T* b = reinterpret_cast<const T*>(row + row_stride);
-      const T* c = reinterpret_cast<const T*>(row + 2 * row_stride);
-      const T* d = reinterpret_cast<const T*>(row + 3 * row_stride);
-      TENON_IVDEP
-      for (int64_t j = 0; j < n; ++j) {
-        const double four = (double(a[j]) + double(b[j])) + (double(c[j]) + double(d[j]));
-        if constexpr (sizeof(T) == 8)
-          AddCompensated(sum[j], lost[j], four);
-        else
-          sum[j] += four;
-      }
+  double* sum = &slots[0]->f;
+  double* lost = &slots[1]->f;
+  for (; rows >= 4; rows -= 4, row += 4 * row_stride) {
+    const T* a = reinterpret_cast<const T*>(row);
+    const T* b = reinterpret_cast<const T*>(row + row_stride);
+    const T* c = reinterpret_cast<const T*>(row + 2 * row_stride);
+    const T* d = reinterpret_cast<const T*>(row + 3 * row_stride);
+    TENON_IVDEP
+    for (int64_t j = 0; j < n; ++j) {
+      const double four = (double(a[j]) + double(b[j])) + (double(c[j]) + double(d[j]));
+      if constexpr (sizeof(T) == 8)
+        AddCompensated(sum[j], lost[j], four);
+      else
+        sum[j] += four;
     }
-    for (; rows > 0; --rows, row += row_stride) {
-      const T* a = reinterpret_cast<const T*>(row);
-      TENON_IVDEP
-      for (int64_t j = 0; j < n; ++j) {
-        if constexpr (sizeof(T) == 8)
-          AddCompensated(sum[j], lost[j], a[j]);
-        else
-          sum[j] += double(a[j]);
-      }
-    }
-  } else {
-    for (; rows > 0; --rows, row += row_stride) {
-      const T* a = reinterpret_cast<const T*>(row);
-      TENON_IVDEP
-      for (int64_t j = 0; j < n; ++j)
-        slots[0][j].u += static_cast<uint64_t>(static_cast<Wide<T>>(a[j]));
+  }
+  for (; rows > 0; --rows, row += row_stride) {
+    const T* a = reinterpret_cast<const T*>(row);
+    TENON_IVDEP
+    for (int64_t j = 0; j < n; ++j) {
+      if constexpr (sizeof(T) == 8)
+        AddCompensated(sum[j], lost[j], a[j]);
+      else
+        sum[j] += double(a[j]);
     }
   }
 }
+template <class T>
+struct IntSumStep {
+  using State = uint64_t;
+  static TENON_INLINE void Do(uint64_t& s, T v) {
+    s += static_cast<uint64_t>(static_cast<Wide<T>>(v));
+  }
+};
 
 void CombineSum(Slot* state, const Slot* later) {
   AddCompensated(state[0].f, state[1].f, later[0].f);
@@ -243,7 +241,10 @@ bool SetFns(uint32_t kind, ReduceFns& fns) {
   switch (kind) {
     case TENON_SUM:
       fns.row = &SumRow<T>;
-      fns.column = &SumColumns<T>;
+      if constexpr (kFloat<T>)
+        fns.column = &FloatSumColumns<T>;
+      else
+        fns.column = &StepColumns<IntSumStep<T>, T>;
       fns.combine = kFloat<T> ? &CombineSum : &CombineIntSum;
       fns.slots = kFloat<T> ? 2 : 1;
       return true;

@@ -301,63 +301,6 @@ TEST(Reduce, LargeAndTheSameBitsForAnyNumberOfThreads) {
   }
 }
 
-// The order that lanes-inl.h promises, element by element: 64 sums, folded by halves into eight,
-// which also take what is left in eights and singly, and are folded by halves again.
-double InOrder(const std::vector<double>& x, bool product) {
-  const auto join = [product](double a, double b) { return product ? a * b : a + b; };
-  const size_t n = x.size(), blocks = n / 64 * 64;
-  std::vector<double> lane(64, product ? 1.0 : 0.0);
-  if (n < 8) {
-    for (double v : x) lane[0] = join(lane[0], v);
-    return lane[0];
-  }
-  for (size_t i = 0; i < blocks; ++i) lane[i % 64] = join(lane[i % 64], x[i]);
-  size_t i = blocks;
-  for (; i < n / 8 * 8; ++i) lane[i % 8] = join(lane[i % 8], x[i]);
-  for (size_t width = blocks > 0 ? 32 : 4; width > 0; width /= 2) {
-    if (width == 4) {
-      for (; i < n; ++i) lane[i % 8] = join(lane[i % 8], x[i]);
-    }
-    for (size_t k = 0; k < width; ++k) lane[k] = join(lane[k], lane[k + width]);
-  }
-  return lane[0];
-}
-
-// This test runs once per instruction set, so all give the same bits.
-TEST(Reduce, SumsAndProductsInOneOrderOnEveryProcessor) {
-  Random random(13);
-  std::vector<size_t> counts;
-  for (size_t n = 1; n <= 140; ++n) counts.push_back(n);
-  counts.insert(counts.end(), {500, 640, 1000});
-  for (uint32_t dtype : {TENON_F32, TENON_F64}) {
-    TestProgram prologue;
-    prologue.n_inputs = 1;
-    prologue.instr = {Instr(TENON_OP_INPUT, dtype)};
-    for (uint16_t kind : {TENON_SUM, TENON_PROD}) {
-      TestKernel kernel(prologue, {{kind, TENON_F64, 0, 0, 0}}, PlainEpilogue({TENON_F64}));
-      ASSERT_EQ(kernel.status(), TENON_OK) << kernel.message();
-      for (size_t n : counts) {
-        std::vector<char> memory(n * 8);
-        std::vector<double> x(n);
-        for (size_t i = 0; i < n; ++i) {
-          const Real u = static_cast<Real>(random() >> 11) * 0x1p-53L;
-          const auto at = static_cast<int64_t>(i);
-          WriteBits(memory.data(), dtype, at, BitsOf(dtype, kind == TENON_PROD ? u + 0.5L : u));
-          x[i] = static_cast<double>(RealOf(dtype, ReadBits(memory.data(), dtype, at)));
-        }
-        double got = 0;
-        TestLaunch launch;
-        launch.sizes = {static_cast<int64_t>(n)};
-        launch.reduce_axes = 1;
-        launch.operands = {{memory.data(), dtype, {1}}, {&got, TENON_F64, {0}}};
-        ASSERT_EQ(kernel.Launch(launch), TENON_OK) << kernel.message();
-        ASSERT_EQ(got, InOrder(x, kind == TENON_PROD))
-            << tenon_dtype_name(dtype) << ", " << n << " elements, reducer " << kind;
-      }
-    }
-  }
-}
-
 // softmax's denominator and a mean: sum of exp(x - max) with a prologue, two reducers, an epilogue
 // with a scalar.
 TEST(Reduce, PrologueAndEpilogue) {

@@ -1,8 +1,12 @@
 #include "tenon/ops/sort.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <limits>
 #include <numeric>
 #include <type_traits>
+#include <utility>
 
 #include "tenon/device/fallback.h"
 #include "tenon/ops/join.h"
@@ -12,27 +16,96 @@
 namespace tenon {
 namespace {
 
-// Is a before b in ascending order, NaN last?
+// ---- keys: unsigned numbers in the order of the elements ----
+
+// Equal elements have equal keys: -0 is 0, and all NaNs are one, the last.
 template <class T>
-bool before(T a, T b) {
+auto key_of(T x) {
   if constexpr (NarrowFloat<T>) {
-    return before(static_cast<float>(a), static_cast<float>(b));
+    return key_of(static_cast<float>(x));
   } else if constexpr (std::is_floating_point_v<T>) {
-    return a < b || (b != b && a == a);
+    using Key = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+    constexpr Key sign = Key{1} << (8 * sizeof(T) - 1);
+    if (x != x) return static_cast<Key>(~Key{0});
+    const auto bits = std::bit_cast<Key>(x + T{0});
+    return static_cast<Key>((bits & sign) != 0 ? ~bits : bits | sign);
   } else {
-    return a < b;
+    using Key = std::make_unsigned_t<std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>>;
+    constexpr Key least = static_cast<Key>(std::numeric_limits<T>::min());
+    return static_cast<Key>(static_cast<Key>(x) - least);
   }
 }
 
-// Each line of n elements on its own; positions already holds 0, 1, .. per line.
-template <class T>
-void sort_lines(const T* x, int64_t* positions, int64_t size, int64_t n, bool descending) {
-  for (int64_t start = 0; start < size; start += n) {
-    const T* line = x + start;
-    std::stable_sort(positions + start, positions + start + n, [&](int64_t a, int64_t b) {
-      return descending ? before(line[b], line[a]) : before(line[a], line[b]);
+template <class Key>
+struct Entry {
+  Key key;
+  uint32_t position;
+};
+
+// Below, a comparison sort is faster than clearing the counters of a radix sort.
+constexpr int64_t kRadixFrom = 512;
+
+// By digits from the lowest up, each time in a stable way: n entries, `other` is as long. Gives the
+// one that holds the result. A digit that all keys share is left out, so small numbers in a wide
+// dtype cost no more than in a narrow one.
+template <class Key>
+Entry<Key>* radix_sort(Entry<Key>* entries, Entry<Key>* other, int64_t n) {
+  constexpr int bits = sizeof(Key) <= 2 ? 8 : 11, size = 1 << bits;
+  constexpr int digits = (8 * static_cast<int>(sizeof(Key)) + bits - 1) / bits;
+  std::array<std::array<uint32_t, size>, digits> counts = {};
+  const auto digit = [](Key key, int d) { return static_cast<size_t>(key >> (d * bits)) % size; };
+  for (int64_t i = 0; i < n; ++i) {
+    for (int d = 0; d < digits; ++d) ++counts[d][digit(entries[i].key, d)];
+  }
+  for (int d = 0; d < digits; ++d) {
+    std::array<uint32_t, size>& places = counts[d];
+    if (places[digit(entries[0].key, d)] == n) continue;
+    uint32_t place = 0;
+    for (uint32_t& count : places) place += std::exchange(count, place);
+    for (int64_t i = 0; i < n; ++i) other[places[digit(entries[i].key, d)]++] = entries[i];
+    std::swap(entries, other);
+  }
+  return entries;
+}
+
+// The positions of a line's n elements in order. `entries` has place for 2 n.
+template <class T, class Key>
+void sort_line(const T* line, int64_t n, bool descending, Entry<Key>* entries, int64_t* positions) {
+  const Key flip = descending ? static_cast<Key>(~Key{0}) : Key{0};
+  for (int64_t i = 0; i < n; ++i)
+    entries[i] = {static_cast<Key>(key_of(line[i]) ^ flip), static_cast<uint32_t>(i)};
+  if (n >= kRadixFrom) {
+    entries = radix_sort(entries, entries + n, n);
+  } else {
+    std::sort(entries, entries + n, [](const Entry<Key>& a, const Entry<Key>& b) {
+      return a.key != b.key ? a.key < b.key : a.position < b.position;
     });
   }
+  for (int64_t i = 0; i < n; ++i) positions[i] = entries[i].position;
+}
+
+// Lines whose positions do not fit an entry.
+template <class T>
+void sort_very_long_line(const T* line, int64_t n, bool descending, int64_t* positions) {
+  std::iota(positions, positions + n, int64_t{0});
+  std::stable_sort(positions, positions + n, [&](int64_t a, int64_t b) {
+    return descending ? key_of(line[b]) < key_of(line[a]) : key_of(line[a]) < key_of(line[b]);
+  });
+}
+
+// Each line of n elements on its own.
+template <class T>
+void sort_lines(const T* x, int64_t* positions, int64_t size, int64_t n, bool descending) {
+  using Line = Entry<decltype(key_of(T()))>;
+  if (n > std::numeric_limits<uint32_t>::max()) {
+    for (int64_t start = 0; start < size; start += n)
+      sort_very_long_line(x + start, n, descending, positions + start);
+    return;
+  }
+  Tensor memory = empty({2 * n * static_cast<int64_t>(sizeof(Line))}, DType::uint8, Device());
+  auto* const entries = reinterpret_cast<Line*>(memory.mutable_data<uint8_t>());
+  for (int64_t start = 0; start < size; start += n)
+    sort_line(x + start, n, descending, entries, positions + start);
 }
 
 }  // namespace
@@ -50,7 +123,7 @@ Tensor argsort(const Tensor& x, int64_t axis, bool descending) {
   std::iota(order.begin(), order.end(), 0);
   std::swap(order[at], order[last]);
   const Tensor lines = permute_dims(x, order).cpu().contiguous();
-  Tensor positions = broadcast_to(arange(0, lines.size(-1)), lines.shape()).clone().contiguous();
+  Tensor positions = empty(lines.shape(), DType::int64, lines.device());
   if (lines.size() > 0) {
     visit_dtype(x.dtype(), [&]<class T>() {
       if constexpr (!std::is_same_v<T, Complex64> && !std::is_same_v<T, Complex128>) {

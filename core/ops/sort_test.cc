@@ -2,7 +2,10 @@
 // gradients.
 #include "tenon/ops/sort.h"
 
+#include <algorithm>
+#include <cstring>
 #include <numeric>
+#include <random>
 
 #include "core/ops/index_reference.h"
 #include "tenon/ops/elementwise.h"
@@ -51,6 +54,70 @@ TEST(Sort, EveryDTypeAxisAndLayout) {
       }
     }
   }
+}
+
+// The order of the elements themselves, NaN last; equal ones as they come.
+template <class T>
+std::vector<int64_t> stable_order(const T* x, int64_t n, bool descending) {
+  const auto number = [x](int64_t i) { return static_cast<long double>(x[i]); };
+  const auto before = [](long double a, long double b) { return a < b || (b != b && a == a); };
+  std::vector<int64_t> order(static_cast<size_t>(n));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return descending ? before(number(b), number(a)) : before(number(a), number(b));
+  });
+  return order;
+}
+
+// Lines below and above the length at which digits are sorted: any bits (so NaNs of all kinds,
+// infinities, subnormal numbers) and zeros of both signs, then few different numbers.
+template <class T>
+void check_lines(DType d) {
+  std::mt19937_64 random(7);
+  for (int64_t n : {1, 2, 37, 511, 512, 513, 3000}) {
+    for (bool few : {false, true}) {
+      Tensor x = empty({2, n}, d, Device());
+      T* const all = x.mutable_data<T>();
+      for (int64_t i = 0; i < 2 * n; ++i) {
+        uint64_t bits = random();
+        if constexpr (std::is_same_v<T, bool>) bits &= 1;
+        if (few) {
+          all[i] = static_cast<T>(static_cast<float>(bits % 5));
+          continue;
+        }
+        std::memcpy(static_cast<void*>(all + i), &bits, sizeof(T));
+        if constexpr (!std::is_integral_v<T>) {
+          if (bits % 11 == 0) all[i] = static_cast<T>(bits % 2 == 0 ? 0.0f : -0.0f);
+        }
+      }
+      for (bool descending : {false, true}) {
+        const Tensor got = argsort(x.to(test_device()), -1, descending).cpu();
+        for (int64_t row = 0; row < 2; ++row) {
+          const std::vector<int64_t> expected = stable_order(all + row * n, n, descending);
+          for (int64_t i = 0; i < n; ++i)
+            ASSERT_EQ(got.data<int64_t>()[row * n + i], expected[static_cast<size_t>(i)])
+                << dtype_name(d) << ", place " << i << " of " << n << ", row " << row
+                << (few ? ", few numbers" : "") << (descending ? ", descending" : "");
+        }
+      }
+    }
+  }
+}
+
+TEST(Sort, LinesOfEveryLengthAndBits) {
+  check_lines<bool>(DType::bool_);
+  check_lines<uint8_t>(DType::uint8);
+  check_lines<int8_t>(DType::int8);
+  check_lines<uint16_t>(DType::uint16);
+  check_lines<int16_t>(DType::int16);
+  check_lines<uint32_t>(DType::uint32);
+  check_lines<int32_t>(DType::int32);
+  check_lines<uint64_t>(DType::uint64);
+  check_lines<int64_t>(DType::int64);
+  check_lines<Half>(DType::float16);
+  check_lines<BFloat16>(DType::bfloat16);
+  check_lines<float>(DType::float32);
+  check_lines<double>(DType::float64);
 }
 
 TEST(Sort, Corners) {

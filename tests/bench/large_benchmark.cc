@@ -33,6 +33,8 @@ ELEMENTWISE(large_tanh, 2, tanh(x));
 ELEMENTWISE(large_gelu, 2, gelu(x));
 ELEMENTWISE(large_where, 3, where(x > 1.0, x, y));
 ELEMENTWISE(large_sum, 1, sum(x));
+ELEMENTWISE(large_argmax, 1, argmax(x));
+ELEMENTWISE(large_sort, 2, sort(x));
 #undef ELEMENTWISE
 
 void large_chain_of_8_fused(benchmark::State& state) {
