@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "backends/cpu/host.h"
 #include "backends/cpu/stream_store.h"
@@ -14,16 +15,58 @@ struct Wide {
   uint64_t low, high;
 };
 
+// ---- lines into contiguous places: 16 bytes at a time, as many elements as fit; how many were
+// moved ----
+
+template <class T>
+inline constexpr int64_t kLanes = 16 / static_cast<int64_t>(sizeof(T));
+template <class T>
+struct VectorOf {
+  typedef T Type __attribute__((vector_size(16), aligned(alignof(T)), may_alias));
+};
+
+// x[::-1]: `src` is the first element taken, the last in memory.
+template <class T, size_t... I>
+int64_t Reverse(char* dst, const char* src, int64_t n, std::index_sequence<I...>) {
+  using V = typename VectorOf<T>::Type;
+  int64_t i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>) {
+    const V v = *reinterpret_cast<const V*>(src - (i + kLanes<T> - 1) * int64_t{sizeof(T)});
+    *reinterpret_cast<V*>(dst + i * int64_t{sizeof(T)}) =
+        __builtin_shufflevector(v, v, (kLanes<T> - 1 - static_cast<int64_t>(I))...);
+  }
+  return i;
+}
+
+// x[::2]. The element after the last one taken is not read: it may not be there.
+template <class T, size_t... I>
+int64_t EverySecond(char* dst, const char* src, int64_t n, std::index_sequence<I...>) {
+  using V = typename VectorOf<T>::Type;
+  int64_t i = 0;
+  for (; i + kLanes<T> < n; i += kLanes<T>) {
+    const char* const from = src + 2 * i * int64_t{sizeof(T)};
+    const V low = *reinterpret_cast<const V*>(from), high = *reinterpret_cast<const V*>(from + 16);
+    *reinterpret_cast<V*>(dst + i * int64_t{sizeof(T)}) =
+        __builtin_shufflevector(low, high, (2 * I)...);
+  }
+  return i;
+}
+
 template <class T>
 void Line(char* dst, int64_t dst_stride, const char* src, int64_t src_stride, int64_t n) {
-  if (src_stride == 0) {
-    const T value = *reinterpret_cast<const T*>(src);
-    for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(dst + i * dst_stride) = value;
-  } else {
-    for (int64_t i = 0; i < n; ++i)
-      *reinterpret_cast<T*>(dst + i * dst_stride) =
-          *reinterpret_cast<const T*>(src + i * src_stride);
+  constexpr int64_t item = sizeof(T);
+  int64_t i = 0;
+  if (dst_stride == item && src_stride == 0) {
+    std::fill_n(reinterpret_cast<T*>(dst), n, *reinterpret_cast<const T*>(src));
+    return;
   }
+  if constexpr (item <= 8) {
+    constexpr auto lanes = std::make_index_sequence<kLanes<T>>();
+    if (dst_stride == item && src_stride == -item) i = Reverse<T>(dst, src, n, lanes);
+    if (dst_stride == item && src_stride == 2 * item) i = EverySecond<T>(dst, src, n, lanes);
+  }
+  for (; i < n; ++i)
+    *reinterpret_cast<T*>(dst + i * dst_stride) = *reinterpret_cast<const T*>(src + i * src_stride);
 }
 
 // Visits the elements of a block as lines along the innermost axis: visit(offset, n, done so far).
