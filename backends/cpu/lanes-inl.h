@@ -133,79 +133,73 @@ TENON_INLINE C Worst() {
     return kMax ? Limits::min() : Limits::max();
 }
 
-struct Itself {
-  template <class V>
-  TENON_INLINE void operator()(V&) const {}
-};
-struct SquaredDeviation {
-  double mean;
-  template <class V>
-  TENON_INLINE void operator()(V& v) const {
-    v -= mean;
-    v *= v;
-  }
-};
+enum class Fold { kSum, kProduct, kSquaredDeviations };  // the last: the sum of (x - mean)^2
 
-// Sum or product of what `term` makes of the elements. The order is the same on every processor:
-// 64 lanes, folded as a tree into eight and those into one. What does not fit into the registers
-// waits: with vectors of four the loops run first over lanes 0 to 3 of every eight, then over 4 to
-// 7, of a block that is in the first-level cache.
-template <bool kProduct, class T, class Term = Itself>
-TENON_INLINE double FoldFloats(const T* x, int64_t n, const Term& term = {}) {
+template <Fold kFold>
+inline constexpr double kNeutral = kFold == Fold::kProduct ? 1 : 0;
+
+// Takes x into a total. (Two functions: in a template clang forgets that the type's alignment is
+// that of one element.)
+template <Fold kFold>
+TENON_INLINE void Take(double& total, double x, double mean) {
+  if constexpr (kFold == Fold::kProduct)
+    total *= x;
+  else if constexpr (kFold == Fold::kSum)
+    total += x;
+  else
+    total += (x - mean) * (x - mean);
+}
+template <Fold kFold>
+TENON_INLINE void Take(Vector<double>::Type& total, const Vector<double>::Type& x, double mean) {
+  if constexpr (kFold == Fold::kProduct)
+    total *= x;
+  else if constexpr (kFold == Fold::kSum)
+    total += x;
+  else
+    total += (x - mean) * (x - mean);
+}
+
+// The order is the same on every processor: 64 totals, folded as a tree into eight and those into
+// one. What does not fit into the registers waits: with vectors of four the loops run first over
+// lanes 0 to 3 of every eight, then over 4 to 7, of a block that is in the first-level cache.
+template <Fold kFold, class T>
+TENON_INLINE double FoldFloats(const T* x, int64_t n, double mean = 0) {
   using Doubles = Vector<double>::Type;
+  constexpr bool product = kFold == Fold::kProduct;
   constexpr int64_t lanes = 8;
-  constexpr double neutral = kProduct ? 1 : 0;
   if (n < lanes) {  // too short for lanes to pay
-    double folded = neutral;
-    for (int64_t i = 0; i < n; ++i) {
-      double v = static_cast<double>(x[i]);
-      term(v);
-      folded = kProduct ? folded * v : folded + v;
-    }
-    return folded;
+    double total = kNeutral<kFold>;
+    for (int64_t i = 0; i < n; ++i) Take<kFold>(total, static_cast<double>(x[i]), mean);
+    return total;
   }
   double lane[lanes];
   int64_t i = 0;
   for (int64_t first = 0; first < lanes; first += Vector<double>::kLanes) {
-    Doubles acc[8];
-    for (int k = 0; k < (n < 64 ? 1 : 8); ++k) acc[k] = Doubles{} + neutral;
+    Doubles total[8], v;
+    for (int k = 0; k < (n < 64 ? 1 : 8); ++k) total[k] = Doubles{} + kNeutral<kFold>;
     for (i = 0; i + 64 <= n; i += 64) {
       for (int k = 0; k < 8; ++k) {
-        Doubles v;
         Load(v, x + i + lanes * k + first);
-        term(v);
-        acc[k] = kProduct ? acc[k] * v : acc[k] + v;
+        Take<kFold>(total[k], v, mean);
       }
     }
     const bool whole = i > 0;
     for (; i + lanes <= n; i += lanes) {
-      Doubles v;
       Load(v, x + i + first);
-      term(v);
-      acc[0] = kProduct ? acc[0] * v : acc[0] + v;
+      Take<kFold>(total[0], v, mean);
     }
     for (int width = whole ? 4 : 0; width > 0; width /= 2) {
       for (int k = 0; k < width; ++k)
-        acc[k] = kProduct ? acc[k] * acc[k + width] : acc[k] + acc[k + width];
+        total[k] = product ? total[k] * total[k + width] : total[k] + total[k + width];
     }
-    std::memcpy(lane + first, &acc[0], sizeof acc[0]);
+    std::memcpy(lane + first, &total[0], sizeof total[0]);
   }
-  for (int64_t j = 0; i < n; ++i, ++j) {
-    double v = static_cast<double>(x[i]);
-    term(v);
-    lane[j] = kProduct ? lane[j] * v : lane[j] + v;
-  }
+  for (int64_t j = 0; i < n; ++i, ++j) Take<kFold>(lane[j], static_cast<double>(x[i]), mean);
   for (int width = 4; width > 0; width /= 2) {
     for (int k = 0; k < width; ++k)
-      lane[k] = kProduct ? lane[k] * lane[k + width] : lane[k] + lane[k + width];
+      lane[k] = product ? lane[k] * lane[k + width] : lane[k] + lane[k + width];
   }
   return lane[0];
-}
-
-// The sum of (x - mean)^2.
-template <class T>
-TENON_INLINE double SquaredDeviations(const T* x, int64_t n, double mean) {
-  return FoldFloats<false>(x, n, SquaredDeviation{mean});
 }
 
 // Knuth's TwoSum: the slots hold the sum and what all its roundings lost.

@@ -20,7 +20,7 @@ template <class T>
 void SumRow(Slot* state, const void* x, const Keys&, int64_t n) {
   const T* v = static_cast<const T*>(x);
   if constexpr (kFloat<T>) {
-    AddCompensated(state[0].f, state[1].f, FoldFloats<false>(v, n));
+    AddCompensated(state[0].f, state[1].f, FoldFloats<Fold::kSum>(v, n));
   } else {
     uint64_t sum = 0;
     for (int64_t i = 0; i < n; ++i) sum += static_cast<uint64_t>(static_cast<Wide<T>>(v[i]));
@@ -77,7 +77,7 @@ template <class T>
 void ProductRow(Slot* state, const void* x, const Keys&, int64_t n) {
   const T* v = static_cast<const T*>(x);
   if constexpr (kFloat<T>) {
-    state[0].f *= FoldFloats<true>(v, n);
+    state[0].f *= FoldFloats<Fold::kProduct>(v, n);
   } else {
     uint64_t product = 1;
     for (int64_t i = 0; i < n; ++i) product *= static_cast<uint64_t>(static_cast<Wide<T>>(v[i]));
@@ -179,8 +179,8 @@ void MomentsRow(Slot* state, const void* x, const Keys&, int64_t n) {
   const T* v = static_cast<const T*>(x);
   Slot block[kSlots];
   block[0].f = static_cast<double>(n);
-  block[1].f = FoldFloats<false>(v, n) / static_cast<double>(n);
-  block[2].f = SquaredDeviations(v, n, block[1].f);
+  block[1].f = FoldFloats<Fold::kSum>(v, n) / static_cast<double>(n);
+  block[2].f = FoldFloats<Fold::kSquaredDeviations>(v, n, block[1].f);
   CombineMoments(state, block);
 }
 

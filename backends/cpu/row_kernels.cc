@@ -40,7 +40,7 @@ TENON_INLINE double SumOf(int64_t n, C* kept, const Term& term) {
     C* const to = kept != nullptr ? kept + at : chunk;
     TENON_IVDEP
     for (int64_t i = 0; i < m; ++i) to[i] = term(at + i);
-    sum.Add(FoldFloats<false>(to, m));
+    sum.Add(FoldFloats<Fold::kSum>(to, m));
   }
   return sum.Total();
 }
@@ -175,10 +175,10 @@ void LayerNorm(void* out, const void* in, const void* weight, const void* bias, 
   const double count = static_cast<double>(n);
   Sum sum, squares;
   for (int64_t at = 0; at < n; at += kChunk)
-    sum.Add(FoldFloats<false>(x + at, std::min(kChunk, n - at)));
+    sum.Add(FoldFloats<Fold::kSum>(x + at, std::min(kChunk, n - at)));
   const double mean = sum.Total() / count;
   for (int64_t at = 0; at < n; at += kChunk)
-    squares.Add(SquaredDeviations(x + at, std::min(kChunk, n - at), mean));
+    squares.Add(FoldFloats<Fold::kSquaredDeviations>(x + at, std::min(kChunk, n - at), mean));
   const double rstd = 1 / std::sqrt(squares.Total() / count + eps);
   *mean_out = mean;
   *rstd_out = rstd;
@@ -213,8 +213,8 @@ TENON_INLINE void LayerNormSlope(C* dx, const C* x, const H& h, int64_t n, doubl
       hs[i] = h(at + i);
       hns[i] = hs[i] * ((x[at + i] - mean) * rstd);
     }
-    h_sum.Add(FoldFloats<false>(hs, m));
-    hn_sum.Add(FoldFloats<false>(hns, m));
+    h_sum.Add(FoldFloats<Fold::kSum>(hs, m));
+    hn_sum.Add(FoldFloats<Fold::kSum>(hns, m));
   }
   const C h_mean = static_cast<C>(h_sum.Total() / static_cast<double>(n));
   const C hn_mean = static_cast<C>(hn_sum.Total() / static_cast<double>(n));
