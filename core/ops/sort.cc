@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <concepts>
 #include <limits>
 #include <numeric>
 #include <type_traits>
@@ -18,22 +19,24 @@ namespace {
 
 // ---- keys: unsigned numbers in the order of the elements ----
 
-// Equal elements have equal keys: -0 is 0, and all NaNs are one, the last.
-template <class T>
+template <std::integral T>
 auto key_of(T x) {
-  if constexpr (NarrowFloat<T>) {
-    return key_of(static_cast<float>(x));
-  } else if constexpr (std::is_floating_point_v<T>) {
-    using Key = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
-    constexpr Key sign = Key{1} << (8 * sizeof(T) - 1);
-    if (x != x) return static_cast<Key>(~Key{0});
-    const auto bits = std::bit_cast<Key>(x + T{0});
-    return static_cast<Key>((bits & sign) != 0 ? ~bits : bits | sign);
-  } else {
-    using Key = std::make_unsigned_t<std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>>;
-    constexpr Key least = static_cast<Key>(std::numeric_limits<T>::min());
-    return static_cast<Key>(static_cast<Key>(x) - least);
-  }
+  using Key = std::make_unsigned_t<std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>>;
+  constexpr Key least = static_cast<Key>(std::numeric_limits<T>::min());
+  return static_cast<Key>(static_cast<Key>(x) - least);
+}
+// Equal elements have equal keys: -0 is 0, and all NaNs are one, the last.
+template <std::floating_point T>
+auto key_of(T x) {
+  using Key = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+  constexpr Key sign = Key{1} << (8 * sizeof(T) - 1);
+  if (x != x) return ~Key{0};
+  const auto bits = std::bit_cast<Key>(x + T{0});
+  return (bits & sign) != 0 ? ~bits : bits | sign;
+}
+template <NarrowFloat T>
+auto key_of(T x) {
+  return key_of(static_cast<float>(x));
 }
 
 template <class Key>
