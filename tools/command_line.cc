@@ -20,7 +20,7 @@ bool parse_number(std::string_view text, T* value) {
 template <class T>
 auto number_in(T* variable, T low, T high, const std::string& what) {
   return [=](std::string_view text) -> std::optional<std::string> {
-    T value;
+    T value{};
     if (!parse_number(text, &value) || !(value >= low && value <= high)) return what;
     *variable = value;
     return std::nullopt;
