@@ -15,8 +15,7 @@ struct Wide {
   uint64_t low, high;
 };
 
-// ---- lines into contiguous places: 16 bytes at a time, as many elements as fit; how many were
-// moved ----
+// ---- lines into contiguous places: 16 bytes at a time; how many elements were moved ----
 
 template <class T>
 inline constexpr int64_t kLanes = 16 / static_cast<int64_t>(sizeof(T));
@@ -28,8 +27,17 @@ struct VectorOf {
 // x[::-1]: `src` is the first element taken, the last in memory.
 template <class T, size_t... I>
 int64_t Reverse(char* dst, const char* src, int64_t n, std::index_sequence<I...>) {
-  using V = typename VectorOf<T>::Type;
   int64_t i = 0;
+  if constexpr (sizeof(T) == 1) {  // no instruction of the baseline moves single bytes in a vector
+    for (; i + 8 <= n; i += 8) {
+      uint64_t eight;
+      std::memcpy(&eight, src - i - 7, 8);
+      eight = __builtin_bswap64(eight);
+      std::memcpy(dst + i, &eight, 8);
+    }
+    return i;
+  }
+  using V = typename VectorOf<T>::Type;
   for (; i + kLanes<T> <= n; i += kLanes<T>) {
     const V v = *reinterpret_cast<const V*>(src - (i + kLanes<T> - 1) * int64_t{sizeof(T)});
     *reinterpret_cast<V*>(dst + i * int64_t{sizeof(T)}) =
