@@ -35,7 +35,12 @@ def main():
     path = ":".join(os.path.abspath(d) for d in (sys.argv[2:] or DIRECTORIES))
     run = subprocess.run(
         [program, "--try"],
-        env={**os.environ, "TENON_BACKEND_PATH": path, "TENON_LOG": "error"},
+        env={
+            **os.environ,
+            "LSAN_OPTIONS": "print_suppressions=0:suppressions=tests/plugins/mini/leaks.supp",
+            "TENON_BACKEND_PATH": path,
+            "TENON_LOG": "error",
+        },
         stdout=subprocess.PIPE,
         text=True,
     )

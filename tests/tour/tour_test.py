@@ -83,6 +83,7 @@ def missing(output, expected):
 def main():
     tour, *where = sys.argv[1:]
     environment = dict(os.environ)
+    environment["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=tests/plugins/mini/leaks.supp"
     arguments, expected = ["--device", "cpu"], [EVERYWHERE]
     if where:
         device, directory = where
