@@ -10,21 +10,23 @@
 #include <functional>
 
 // Seen by the kernels that the fake NVRTC compiles.
-namespace work_items __attribute__((visibility("default"))) {
+#pragma GCC visibility push(default)
+namespace work_items {
 
-  // Where the calling thread stands in the launch.
-  struct Item {
-    int64_t group = 0, groups = 1;
-    int32_t local = 0, locals = 1;
-  };
-  extern thread_local Item item;
+// Where the calling thread stands in the launch.
+struct Item {
+  int64_t group = 0, groups = 1;
+  int32_t local = 0, locals = 1;
+};
+extern thread_local Item item;
 
-  // Waits for the other items of the group.
-  void Barrier();
+// Waits for the other items of the group.
+void Barrier();
 
-  // Calls `body` for every item of `groups` groups of `locals`, group after group.
-  void RunGrid(const std::function<void()>& body, int64_t groups, int32_t locals);
+// Calls `body` for every item of `groups` groups of `locals`, group after group.
+void RunGrid(const std::function<void()>& body, int64_t groups, int32_t locals);
 
-}  // namespace )
+}  // namespace work_items
+#pragma GCC visibility pop
 
 #endif  // TENON_TESTS_CUDA_WORK_ITEMS_H_
