@@ -138,25 +138,16 @@ enum class Fold { kSum, kProduct, kSquaredDeviations };  // the last: the sum of
 template <Fold kFold>
 inline constexpr double kNeutral = kFold == Fold::kProduct ? 1 : 0;
 
-// Takes x into a total. (Two functions: in a template clang forgets that the type's alignment is
-// that of one element.)
-template <Fold kFold>
-TENON_INLINE void Take(double& total, double x, double mean) {
+// A total with x taken in; numbers or vectors of them, by value: behind a deduced reference clang
+// forgets that a vector's alignment is that of one element.
+template <Fold kFold, class V>
+TENON_INLINE V Taken(V total, V x, double mean) {
   if constexpr (kFold == Fold::kProduct)
-    total *= x;
+    return total * x;
   else if constexpr (kFold == Fold::kSum)
-    total += x;
+    return total + x;
   else
-    total += (x - mean) * (x - mean);
-}
-template <Fold kFold>
-TENON_INLINE void Take(Vector<double>::Type& total, const Vector<double>::Type& x, double mean) {
-  if constexpr (kFold == Fold::kProduct)
-    total *= x;
-  else if constexpr (kFold == Fold::kSum)
-    total += x;
-  else
-    total += (x - mean) * (x - mean);
+    return total + (x - mean) * (x - mean);
 }
 
 // The order is the same on every processor: 64 totals, folded as a tree into eight and those into
@@ -169,7 +160,7 @@ TENON_INLINE double FoldFloats(const T* x, int64_t n, double mean = 0) {
   constexpr int64_t lanes = 8;
   if (n < lanes) {  // too short for lanes to pay
     double total = kNeutral<kFold>;
-    for (int64_t i = 0; i < n; ++i) Take<kFold>(total, static_cast<double>(x[i]), mean);
+    for (int64_t i = 0; i < n; ++i) total = Taken<kFold>(total, static_cast<double>(x[i]), mean);
     return total;
   }
   double lane[lanes];
@@ -180,13 +171,13 @@ TENON_INLINE double FoldFloats(const T* x, int64_t n, double mean = 0) {
     for (i = 0; i + 64 <= n; i += 64) {
       for (int k = 0; k < 8; ++k) {
         Load(v, x + i + lanes * k + first);
-        Take<kFold>(total[k], v, mean);
+        total[k] = Taken<kFold>(total[k], v, mean);
       }
     }
     const bool whole = i > 0;
     for (; i + lanes <= n; i += lanes) {
       Load(v, x + i + first);
-      Take<kFold>(total[0], v, mean);
+      total[0] = Taken<kFold>(total[0], v, mean);
     }
     for (int width = whole ? 4 : 0; width > 0; width /= 2) {
       for (int k = 0; k < width; ++k)
@@ -194,7 +185,8 @@ TENON_INLINE double FoldFloats(const T* x, int64_t n, double mean = 0) {
     }
     std::memcpy(lane + first, &total[0], sizeof total[0]);
   }
-  for (int64_t j = 0; i < n; ++i, ++j) Take<kFold>(lane[j], static_cast<double>(x[i]), mean);
+  for (int64_t j = 0; i < n; ++i, ++j)
+    lane[j] = Taken<kFold>(lane[j], static_cast<double>(x[i]), mean);
   for (int width = 4; width > 0; width /= 2) {
     for (int k = 0; k < width; ++k)
       lane[k] = product ? lane[k] * lane[k + width] : lane[k] + lane[k + width];

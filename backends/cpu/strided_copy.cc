@@ -7,6 +7,7 @@
 #include "backends/cpu/host.h"
 #include "backends/cpu/stream_store.h"
 #include "backends/cpu/targets.h"
+#include "backends/cpu/vectors-inl.h"
 
 namespace tenon_cpu {
 namespace {
@@ -15,14 +16,11 @@ struct Wide {
   uint64_t low, high;
 };
 
-// ---- lines into contiguous places: 16 bytes at a time; how many elements were moved ----
+// ---- lines into contiguous places, a vector of the baseline at a time; how many elements were
+// moved ----
 
-template <class T>
-inline constexpr int64_t kLanes = 16 / static_cast<int64_t>(sizeof(T));
-template <class T>
-struct VectorOf {
-  typedef T Type __attribute__((vector_size(16), aligned(alignof(T)), may_alias));
-};
+using HWY_NAMESPACE::kVectorBytes;
+using HWY_NAMESPACE::Vector;
 
 // x[::-1]: `src` is the first element taken, the last in memory.
 template <class T, size_t... I>
@@ -37,11 +35,11 @@ int64_t Reverse(char* dst, const char* src, int64_t n, std::index_sequence<I...>
     }
     return i;
   }
-  using V = typename VectorOf<T>::Type;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) {
-    const V v = *reinterpret_cast<const V*>(src - (i + kLanes<T> - 1) * int64_t{sizeof(T)});
+  using V = typename Vector<T>::Type;
+  for (; i + Vector<T>::kLanes <= n; i += Vector<T>::kLanes) {
+    const V v = *reinterpret_cast<const V*>(src - (i + Vector<T>::kLanes - 1) * int64_t{sizeof(T)});
     *reinterpret_cast<V*>(dst + i * int64_t{sizeof(T)}) =
-        __builtin_shufflevector(v, v, (kLanes<T> - 1 - static_cast<int64_t>(I))...);
+        __builtin_shufflevector(v, v, (Vector<T>::kLanes - 1 - static_cast<int64_t>(I))...);
   }
   return i;
 }
@@ -49,11 +47,12 @@ int64_t Reverse(char* dst, const char* src, int64_t n, std::index_sequence<I...>
 // x[::2]. The element after the last one taken is not read: it may not be there.
 template <class T, size_t... I>
 int64_t EverySecond(char* dst, const char* src, int64_t n, std::index_sequence<I...>) {
-  using V = typename VectorOf<T>::Type;
+  using V = typename Vector<T>::Type;
   int64_t i = 0;
-  for (; i + kLanes<T> < n; i += kLanes<T>) {
+  for (; i + Vector<T>::kLanes < n; i += Vector<T>::kLanes) {
     const char* const from = src + 2 * i * int64_t{sizeof(T)};
-    const V low = *reinterpret_cast<const V*>(from), high = *reinterpret_cast<const V*>(from + 16);
+    const V low = *reinterpret_cast<const V*>(from),
+            high = *reinterpret_cast<const V*>(from + kVectorBytes);
     *reinterpret_cast<V*>(dst + i * int64_t{sizeof(T)}) =
         __builtin_shufflevector(low, high, (2 * I)...);
   }
@@ -69,7 +68,7 @@ void Line(char* dst, int64_t dst_stride, const char* src, int64_t src_stride, in
     return;
   }
   if constexpr (item <= 8) {
-    constexpr auto lanes = std::make_index_sequence<kLanes<T>>();
+    constexpr auto lanes = std::make_index_sequence<Vector<T>::kLanes>();
     if (dst_stride == item && src_stride == -item) i = Reverse<T>(dst, src, n, lanes);
     if (dst_stride == item && src_stride == 2 * item) i = EverySecond<T>(dst, src, n, lanes);
   }
